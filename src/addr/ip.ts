@@ -1,0 +1,89 @@
+import { Address4, Address6 } from "ip-address";
+import type { Branded } from "../base/brand.ts";
+
+/**
+ * IP addresses are canonical text inside the program (RFC 5952 for IPv6): equal addresses are equal strings, so they
+ * serve as Map keys and JSON as they are. Bytes exist only in the wire folders.
+ */
+export type Ipv4 = Branded<string, "Ipv4">;
+export type Ipv6 = Branded<string, "Ipv6">;
+export type IpAddress = Ipv4 | Ipv6;
+export type Family = 4 | 6;
+
+export const familyOf = (address: IpAddress): Family => (address.includes(":") ? 6 : 4);
+export const isIpv4 = (address: IpAddress): address is Ipv4 => familyOf(address) === 4;
+export const isIpv6 = (address: IpAddress): address is Ipv6 => familyOf(address) === 6;
+/** Length of a host route of this family. */
+export const bitsOf = (family: Family): 32 | 128 => (family === 4 ? 32 : 128);
+
+/** Strict: no leading zeros, no zone, no port, no brackets. Null when `text` is not an address. */
+export function parseIp(text: string): IpAddress | null {
+  if (text.includes("/") || text.includes("%")) return null;
+  if (text.includes(":")) {
+    if (!Address6.isValid(text)) return null;
+    return ipv6Text(
+      Uint8Array.from(new Address6(text).canonicalForm().replaceAll(":", "").match(/../g)!, (octet) =>
+        Number.parseInt(octet, 16),
+      ),
+    );
+  }
+  return /^(0|[1-9]\d{0,2})(\.(0|[1-9]\d{0,2})){3}$/.test(text) && Address4.isValid(text) ? (text as Ipv4) : null;
+}
+
+/** @throws RangeError when `text` is not an address; for constants and values that were checked before. */
+export function ip(text: string): IpAddress {
+  const parsed = parseIp(text);
+  if (parsed === null) throw new RangeError(`not an IP address: ${text}`);
+  return parsed;
+}
+
+/** @throws RangeError unless `bytes` holds 4 or 16 octets. */
+export function ipFromBytes(bytes: Uint8Array): IpAddress {
+  if (bytes.length === 4) return `${bytes[0]}.${bytes[1]}.${bytes[2]}.${bytes[3]}` as Ipv4;
+  if (bytes.length === 16) return ipv6Text(bytes);
+  throw new RangeError(`an address has 4 or 16 octets, not ${bytes.length}`);
+}
+
+/** 4 octets for IPv4, 16 for IPv6. */
+export function ipToBytes(address: IpAddress): Uint8Array {
+  if (isIpv4(address)) return Uint8Array.from(address.split(".", 4), Number);
+  const bytes = new Uint8Array(16);
+  const [head = "", tail] = address.split("::") as [string?, string?];
+  const front = head === "" ? [] : head.split(":");
+  const back = tail === undefined || tail === "" ? [] : tail.split(":");
+  const put = (group: string, index: number): void => {
+    const value = Number.parseInt(group, 16);
+    bytes[index * 2] = value >> 8;
+    bytes[index * 2 + 1] = value & 0xff;
+  };
+  front.forEach(put);
+  back.forEach((group, index) => put(group, 8 - back.length + index));
+  return bytes;
+}
+
+export const isLinkLocal = (address: IpAddress): boolean =>
+  isIpv4(address) ? address.startsWith("169.254.") : /^fe[89ab]/.test(address);
+
+/** Orders IPv4 before IPv6, then by value. */
+export function compareIp(a: IpAddress, b: IpAddress): number {
+  const [x, y] = [ipToBytes(a), ipToBytes(b)];
+  if (x.length !== y.length) return x.length - y.length;
+  for (let i = 0; i < x.length; i++) if (x[i] !== y[i]) return x[i]! - y[i]!;
+  return 0;
+}
+
+/** RFC 5952: lower case, no leading zeros, the longest run of two or more zero groups becomes "::". */
+function ipv6Text(bytes: Uint8Array): Ipv6 {
+  const groups: number[] = [];
+  for (let i = 0; i < 16; i += 2) groups.push((bytes[i]! << 8) | bytes[i + 1]!);
+  let [runAt, runLength] = [-1, 1];
+  for (let i = 0; i < 8; i++) {
+    let end = i;
+    while (end < 8 && groups[end] === 0) end++;
+    if (end - i > runLength) [runAt, runLength] = [i, end - i];
+    if (end > i) i = end;
+  }
+  const text = (part: readonly number[]): string => part.map((group) => group.toString(16)).join(":");
+  if (runAt < 0) return text(groups) as Ipv6;
+  return `${text(groups.slice(0, runAt))}::${text(groups.slice(runAt + runLength))}` as Ipv6;
+}

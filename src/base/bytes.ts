@@ -1,0 +1,101 @@
+/** Thrown when a field does not fit into the bytes that are left; caught at the entry point of each decoder. */
+export class Truncated extends Error {
+  override readonly name = "Truncated";
+  readonly field: string;
+  readonly wanted: number;
+  readonly left: number;
+  constructor(field: string, wanted: number, left: number) {
+    super(`${field}: ${wanted} octets wanted, ${left} left`);
+    this.field = field;
+    this.wanted = wanted;
+    this.left = left;
+  }
+}
+
+/** Bounds-checked big-endian cursor. Slices alias the input: copy whatever outlives the decode. */
+export class Reader {
+  readonly #bytes: DataView;
+  #at = 0;
+  constructor(input: Uint8Array) {
+    this.#bytes = new DataView(input.buffer, input.byteOffset, input.byteLength);
+  }
+  get left(): number {
+    return this.#bytes.byteLength - this.#at;
+  }
+  /** Octets consumed so far. */
+  get offset(): number {
+    return this.#at;
+  }
+  u8(field: string): number {
+    return this.#bytes.getUint8(this.#take(1, field));
+  }
+  u16(field: string): number {
+    return this.#bytes.getUint16(this.#take(2, field));
+  }
+  u32(field: string): number {
+    return this.#bytes.getUint32(this.#take(4, field));
+  }
+  slice(length: number, field: string): Uint8Array {
+    return new Uint8Array(this.#bytes.buffer, this.#bytes.byteOffset + this.#take(length, field), length);
+  }
+  rest(): Uint8Array {
+    return this.slice(this.left, "rest");
+  }
+  /** A cursor over the next `length` octets that cannot see past them. */
+  sub(length: number, field: string): Reader {
+    return new Reader(this.slice(length, field));
+  }
+  #take(length: number, field: string): number {
+    if (length > this.left) throw new Truncated(field, length, this.left);
+    return (this.#at += length) - length;
+  }
+}
+
+/** Growing big-endian buffer. `patchU16` fills in a length once it is known. */
+export class Writer {
+  #buffer: Uint8Array;
+  #view: DataView;
+  #length = 0;
+  constructor(capacity = 128) {
+    this.#buffer = new Uint8Array(capacity);
+    this.#view = new DataView(this.#buffer.buffer);
+  }
+  get length(): number {
+    return this.#length;
+  }
+  u8(value: number): this {
+    this.#view.setUint8(this.#grow(1), value);
+    return this;
+  }
+  u16(value: number): this {
+    this.#view.setUint16(this.#grow(2), value);
+    return this;
+  }
+  u32(value: number): this {
+    this.#view.setUint32(this.#grow(4), value);
+    return this;
+  }
+  bytes(value: Uint8Array): this {
+    this.#buffer.set(value, this.#grow(value.length));
+    return this;
+  }
+  patchU16(at: number, value: number): void {
+    this.#view.setUint16(at, value);
+  }
+  /** A copy of what was written; the writer may go on. */
+  finish(): Uint8Array {
+    return this.#buffer.slice(0, this.#length);
+  }
+  #grow(count: number): number {
+    const at = this.#length;
+    const needed = at + count;
+    if (needed > this.#buffer.length) {
+      const larger = new Uint8Array(Math.max(needed, this.#buffer.length * 2));
+      larger.set(this.#buffer);
+      this.#buffer = larger;
+      this.#view = new DataView(larger.buffer);
+    }
+    this.#length = needed;
+    return at;
+  }
+}
