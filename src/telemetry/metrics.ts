@@ -1,0 +1,51 @@
+import { collectDefaultMetrics, Counter, Gauge, Registry } from "prom-client";
+
+/**
+ * Every metric, in one place. Names beginning with `kube_vip_` are kube-vip's, so that existing dashboards go on
+ * working; the others are our own. Gauges are set from the status document when somebody scrapes.
+ */
+export class Metrics {
+  readonly registry = new Registry();
+  readonly #gauge = <L extends string>(name: string, help: string, labelNames: readonly L[]): Gauge<L> =>
+    new Gauge({ name, help, labelNames: [...labelNames], registers: [this.registry] });
+
+  readonly buildInfo = this.#gauge("kube_vip_build_info", "Version of the program; the value is 1.", [
+    "version",
+    "build",
+    "node",
+  ]);
+  readonly activeServices = this.#gauge("kube_vip_active_services", "Services that this node announces.", [
+    "namespace",
+  ]);
+  readonly isLeader = this.#gauge("kube_vip_is_leader", "1 on the node that holds the Lease.", ["node", "lease_name"]);
+  readonly sessionInfo = this.#gauge(
+    "kube_vip_manager_bgp_session_info",
+    "1 for the current state of each BGP session.",
+    ["state", "peer"],
+  );
+  readonly sessionUp = this.#gauge("vipcast_bgp_session_up", "1 while the BGP session is established.", ["peer"]);
+  readonly prefixesSent = this.#gauge("vipcast_bgp_prefixes_sent", "Prefixes announced to the peer.", ["peer"]);
+  readonly vipAnnounced = this.#gauge("vipcast_vip_announced", "1 while this node announces the VIP.", [
+    "owner",
+    "address",
+    "path",
+  ]);
+  readonly fallback = this.#gauge("vipcast_fallback_active", "1 while ARP and NDP stand in for BGP.", []);
+  readonly apiServerReady = this.#gauge(
+    "vipcast_api_server_ready",
+    "1 while the API server of this node passes its probe.",
+    [],
+  );
+  readonly kubeSynced = this.#gauge("vipcast_kube_synced", "1 once every watch has delivered its list.", []);
+
+  readonly sessionTransitions = new Counter({
+    name: "vipcast_bgp_session_transitions_total",
+    help: "Times that a BGP session came up or went down.",
+    labelNames: ["peer", "to"],
+    registers: [this.registry],
+  });
+
+  constructor() {
+    collectDefaultMetrics({ register: this.registry });
+  }
+}

@@ -1,0 +1,131 @@
+import type { V1EndpointSlice, V1Node, V1Service } from "@kubernetes/client-node";
+import type { Family } from "../addr/ip.ts";
+import type { Branded } from "../base/brand.ts";
+
+/**
+ * The small part of each Kubernetes object that decides something here. Objects are reduced to these facts on arrival,
+ * so the caches of a large cluster stay small, and the planner never meets an optional field.
+ */
+
+/** "namespace/name" of a Service. */
+export type ServiceKey = Branded<string, "ServiceKey">;
+export const serviceKey = (namespace: string, name: string): ServiceKey => `${namespace}/${name}` as ServiceKey;
+
+export const ANNOTATION = {
+  addresses: "kube-vip.io/loadbalancerIPs",
+  ignore: "kube-vip.io/ignore",
+  vipHost: "kube-vip.io/vipHost",
+  serviceInterface: "kube-vip.io/serviceInterface",
+  leaseName: "kube-vip.io/leaseName",
+  allowWithoutEndpoints: "kube-vip.io/allow-reconcile-without-endpoints",
+} as const;
+
+export interface ServicePortFact {
+  readonly port: number;
+  readonly protocol: string;
+}
+
+export interface ServiceFact {
+  readonly key: ServiceKey;
+  readonly namespace: string;
+  readonly name: string;
+  readonly uid: string;
+  readonly type: string;
+  readonly loadBalancerClass: string | null;
+  readonly ignored: boolean;
+  /** Words of the annotation, in order; null when it is absent or empty. */
+  readonly annotatedAddresses: readonly string[] | null;
+  readonly loadBalancerIp: string | null;
+  /** Addresses and host names of `status.loadBalancer.ingress`. */
+  readonly ingress: readonly string[];
+  readonly externalTrafficPolicy: "Cluster" | "Local";
+  readonly ports: readonly ServicePortFact[];
+  readonly serviceInterface: string | null;
+  readonly leaseName: string | null;
+  readonly allowWithoutEndpoints: boolean;
+  readonly vipHost: string | null;
+}
+
+export function serviceFact(service: V1Service): ServiceFact {
+  const { metadata, spec, status } = service;
+  const namespace = metadata?.namespace ?? "default";
+  const name = metadata?.name ?? "";
+  const annotations = metadata?.annotations ?? {};
+  const addresses = (annotations[ANNOTATION.addresses] ?? "")
+    .split(",")
+    .map((word) => word.trim())
+    .filter((word) => word !== "");
+  return {
+    key: serviceKey(namespace, name),
+    namespace,
+    name,
+    uid: metadata?.uid ?? "",
+    type: spec?.type ?? "ClusterIP",
+    loadBalancerClass: spec?.loadBalancerClass ?? null,
+    ignored: annotations[ANNOTATION.ignore] === "true",
+    annotatedAddresses: addresses.length > 0 ? addresses : null,
+    loadBalancerIp: spec?.loadBalancerIP || null,
+    ingress: (status?.loadBalancer?.ingress ?? []).flatMap((entry) => entry.ip ?? entry.hostname ?? []),
+    externalTrafficPolicy: spec?.externalTrafficPolicy === "Local" ? "Local" : "Cluster",
+    ports: (spec?.ports ?? []).map((port) => ({ port: port.port, protocol: port.protocol ?? "TCP" })),
+    serviceInterface: annotations[ANNOTATION.serviceInterface] || null,
+    leaseName: annotations[ANNOTATION.leaseName] || null,
+    allowWithoutEndpoints: annotations[ANNOTATION.allowWithoutEndpoints]?.toLowerCase() === "true",
+    vipHost: annotations[ANNOTATION.vipHost] ?? null,
+  };
+}
+
+export interface EndpointFact {
+  /** Name of the node that runs it; null when the slice does not say. */
+  readonly node: string | null;
+  readonly ready: boolean;
+  readonly serving: boolean;
+  readonly terminating: boolean;
+}
+
+export interface EndpointSliceFact {
+  readonly service: ServiceKey;
+  /** Null for slices of host names, which no VIP can use. */
+  readonly family: Family | null;
+  readonly endpoints: readonly EndpointFact[];
+}
+
+const SERVICE_NAME_LABEL = "kubernetes.io/service-name";
+
+/** Null for a slice that belongs to no Service. */
+export function endpointSliceFact(slice: V1EndpointSlice): EndpointSliceFact | null {
+  const service = slice.metadata?.labels?.[SERVICE_NAME_LABEL];
+  if (!service) return null;
+  return {
+    service: serviceKey(slice.metadata?.namespace ?? "default", service),
+    family: slice.addressType === "IPv4" ? 4 : slice.addressType === "IPv6" ? 6 : null,
+    endpoints: (slice.endpoints ?? []).map((endpoint) => {
+      // The API defines an absent condition: ready counts as true, serving as ready, terminating as false.
+      const ready = endpoint.conditions?.ready ?? true;
+      return {
+        node: endpoint.nodeName ?? endpoint.hostname ?? null,
+        ready,
+        serving: endpoint.conditions?.serving ?? ready,
+        terminating: endpoint.conditions?.terminating ?? false,
+      };
+    }),
+  };
+}
+
+export interface NodeFact {
+  readonly name: string;
+  readonly ready: boolean;
+  readonly controlPlane: boolean;
+  /** Carries `node.kubernetes.io/exclude-from-external-load-balancers`. */
+  readonly excluded: boolean;
+}
+
+export function nodeFact(node: V1Node): NodeFact {
+  const labels = node.metadata?.labels ?? {};
+  return {
+    name: node.metadata?.name ?? "",
+    ready: (node.status?.conditions ?? []).some((it) => it.type === "Ready" && it.status === "True"),
+    controlPlane: "node-role.kubernetes.io/control-plane" in labels || "node-role.kubernetes.io/master" in labels,
+    excluded: "node.kubernetes.io/exclude-from-external-load-balancers" in labels,
+  };
+}

@@ -1,0 +1,343 @@
+/**
+ * The decision: everything known in, everything this node must do out, with the reasons.
+ *
+ * `plan` is pure and total: equal snapshots give equal plans, and no Service, however odd, can make it throw. Each VIP
+ * passes through a list of gates. What a passed VIP leads to depends on the path: routes for BGP, an address and
+ * announcements for ARP and NDP. Elections are part of the plan as well: it says which Leases this node stands for, the
+ * electors carry that out, and their outcome comes back with the next snapshot.
+ */
+import { familyOf, type IpAddress } from "../addr/ip.ts";
+import { hostPrefix, type Prefix } from "../addr/prefix.ts";
+import { Instant } from "../base/time.ts";
+import type { ServiceFact, ServiceKey, ServicePortFact } from "./facts.ts";
+import { closed, firstClosed, type Gate, open } from "./gates.ts";
+import { anyInterfaceUp, interfaceGate } from "./interface-gate.ts";
+import { serviceAddresses } from "./service-addresses.ts";
+import { classGate, endpointGate } from "./service-gates.ts";
+import {
+  type InterfaceFact,
+  type LeaseName,
+  leaseText,
+  type Path,
+  type ServicePolicy,
+  type Snapshot,
+} from "./snapshot.ts";
+
+export type Owner = "control-plane" | ServiceKey;
+
+export interface VipPlan {
+  readonly owner: Owner;
+  /** Null for a Service that names no address at all. */
+  readonly address: IpAddress | null;
+  readonly path: Path;
+  readonly announced: boolean;
+  readonly gates: readonly Gate[];
+  /** The Lease that decides who announces; null without election. */
+  readonly lease: LeaseName | null;
+}
+
+export interface AddressPlan {
+  readonly address: IpAddress;
+  readonly prefixLength: number;
+  readonly interfaceIndex: number;
+  readonly scopeHost: boolean;
+}
+
+export interface LeasePlan {
+  readonly lease: LeaseName;
+  /** False: give the Lease up, or do not try for it. */
+  readonly stands: boolean;
+  readonly purpose: "control-plane" | "services" | "service";
+}
+
+export interface StatusPlan {
+  readonly service: ServiceFact;
+  readonly addresses: readonly IpAddress[];
+  readonly ports: readonly ServicePortFact[];
+  /** Write the `vipHost` annotation: only where one node alone serves, else all would write it in turn. */
+  readonly vipHost: string | null;
+}
+
+export interface Plan {
+  readonly vips: readonly VipPlan[];
+  readonly routes: ReadonlySet<Prefix>;
+  readonly addresses: ReadonlyMap<IpAddress, AddressPlan>;
+  /** Addresses that ARP and NDP announce, with the interface. */
+  readonly segments: ReadonlyMap<IpAddress, number>;
+  readonly leases: ReadonlyMap<string, LeasePlan>;
+  readonly statuses: readonly StatusPlan[];
+  /** Mode `auto` only: no BGP session for so long that the segment must do. */
+  readonly fallback: boolean;
+  /** Leftovers of an earlier run may be removed: enough is known to tell that they are leftovers. */
+  readonly settled: boolean;
+  /** When the same facts would give another plan because time has passed. */
+  readonly replanAt: Instant | null;
+}
+
+export function plan(snapshot: Snapshot): Plan {
+  const { fallback, replanAt } = judgeFallback(snapshot);
+  const path: Path = snapshot.policy.mode === "arp" || fallback ? "l2" : "bgp";
+  const draft = new Draft(snapshot, path, fallback);
+  planControlPlane(draft);
+  planServices(draft);
+  return draft.finish(replanAt);
+}
+
+/** BGP must have been gone for the configured time, and be back for a while before it gets the VIPs back. */
+function judgeFallback({ policy, sessions, wasFallback, now }: Snapshot): {
+  fallback: boolean;
+  replanAt: Instant | null;
+} {
+  if (policy.mode !== "auto") return { fallback: false, replanAt: null };
+  if (sessions.upSince !== null) {
+    if (!wasFallback) return { fallback: false, replanAt: null };
+    const settledAt = Instant.add(sessions.upSince, policy.fallbackSettleMillis);
+    return now >= settledAt ? { fallback: false, replanAt: null } : { fallback: true, replanAt: settledAt };
+  }
+  if (wasFallback || sessions.downSince === null) return { fallback: wasFallback, replanAt: null };
+  const dueAt = Instant.add(sessions.downSince, policy.fallbackDelayMillis);
+  return now >= dueAt ? { fallback: true, replanAt: null } : { fallback: false, replanAt: dueAt };
+}
+
+/** The plan while it is being made. */
+class Draft {
+  readonly snapshot: Snapshot;
+  readonly path: Path;
+  readonly fallback: boolean;
+  readonly vips: VipPlan[] = [];
+  readonly routes = new Set<Prefix>();
+  readonly addresses = new Map<IpAddress, AddressPlan>();
+  readonly segments = new Map<IpAddress, number>();
+  readonly leases = new Map<string, LeasePlan>();
+  readonly statuses: StatusPlan[] = [];
+
+  constructor(snapshot: Snapshot, path: Path, fallback: boolean) {
+    this.snapshot = snapshot;
+    this.path = path;
+    this.fallback = fallback;
+  }
+
+  /** Stands for a Lease when any of its users wants it. */
+  stand(lease: LeaseName, stands: boolean, purpose: LeasePlan["purpose"]): void {
+    const key = leaseText(lease);
+    const earlier = this.leases.get(key);
+    this.leases.set(key, {
+      lease,
+      stands: (stands && !this.snapshot.stopping) || (earlier?.stands ?? false),
+      purpose: earlier?.purpose ?? purpose,
+    });
+  }
+
+  finish(replanAt: Instant | null): Plan {
+    const { snapshot } = this;
+    const probed = snapshot.policy.controlPlane?.probed === true;
+    return {
+      vips: this.vips,
+      routes: this.routes,
+      addresses: this.addresses,
+      segments: this.segments,
+      leases: this.leases,
+      statuses: this.statuses,
+      fallback: this.fallback,
+      settled: snapshot.stopping || (snapshot.synced && !(probed && snapshot.probe.state === "pending")),
+      replanAt,
+    };
+  }
+}
+
+function planControlPlane(draft: Draft): void {
+  const { policy, probe, stopping } = draft.snapshot;
+  const settings = policy.controlPlane;
+  if (!settings) return;
+  const elected = draft.path === "l2" || settings.elected;
+  const apiServer = !settings.probed
+    ? open("api-server", "not probed: the health check is turned off")
+    : probe.state === "ready"
+      ? open("api-server", probe.detail)
+      : closed("api-server", probe.detail, "start or repair the API server on this node");
+  const node = nodeGate(draft);
+  // In mode `auto` the Lease is for the segment only; with a session up nobody needs it.
+  if (settings.elected || policy.mode !== "bgp") {
+    const interfaceIsUp = settings.addresses.some(
+      (address) => interfaceGate(draft.snapshot, draft.path, address, settings.interfaceName).gate.open,
+    );
+    draft.stand(settings.lease, elected && apiServer.open && node.open && interfaceIsUp && !stopping, "control-plane");
+  }
+  for (const address of settings.addresses) {
+    const gates = [
+      open("address", `${address} from the configuration`),
+      apiServer,
+      node,
+      ...(elected ? [electionGate(draft, settings.lease)] : []),
+    ];
+    const { gate, at } = interfaceGate(draft.snapshot, draft.path, address, settings.interfaceName);
+    gates.push(gate);
+    announce(draft, {
+      owner: "control-plane",
+      address,
+      gates,
+      at,
+      attach: true,
+      lease: elected ? settings.lease : null,
+    });
+  }
+}
+
+function planServices(draft: Draft): void {
+  const settings = draft.snapshot.policy.services;
+  if (!settings) return;
+  // The global Lease is stood for even without Services: kube-vip does, and a takeover then needs no first write.
+  const electedGlobally = draft.path === "l2" && !settings.perServiceElection;
+  if (draft.snapshot.policy.mode !== "bgp" && !settings.perServiceElection) {
+    draft.stand(settings.lease, electedGlobally && nodeGate(draft).open && anyInterfaceUp(draft.snapshot), "services");
+  }
+  for (const service of draft.snapshot.services.values()) planService(draft, service, settings);
+}
+
+function planService(draft: Draft, service: ServiceFact, settings: ServicePolicy): void {
+  // Not listed at all: a cluster has thousands of Services that never asked for a VIP.
+  const named = serviceAddresses(service);
+  if (service.type !== "LoadBalancer" && named.source === null) return;
+  const entrance = [
+    service.type === "LoadBalancer"
+      ? open("type", "spec.type is LoadBalancer")
+      : closed("type", `spec.type is ${service.type}`, "set spec.type to LoadBalancer"),
+    settings.namespace === null || settings.namespace === service.namespace
+      ? open("namespace", settings.namespace === null ? "all namespaces are served" : `${service.namespace} is served`)
+      : closed("namespace", `only namespace ${settings.namespace} is served`, "change svc_namespace"),
+    service.ignored
+      ? closed("ignored", 'annotation kube-vip.io/ignore is "true"', "remove the annotation")
+      : open("ignored", "no kube-vip.io/ignore annotation"),
+    classGate(service, settings),
+  ];
+  const admitted = firstClosed(entrance) === null;
+  for (const { word, reason } of named.refused) {
+    const gate = closed("address", `${word} in ${named.source}: ${reason}`, "name an address that can be served");
+    draft.vips.push({
+      owner: service.key,
+      address: null,
+      path: draft.path,
+      announced: false,
+      gates: [...entrance, gate],
+      lease: null,
+    });
+  }
+  if (named.addresses.length === 0 && named.refused.length === 0) {
+    const gate = closed(
+      "address",
+      "neither annotation kube-vip.io/loadbalancerIPs nor spec.loadBalancerIP nor status names one",
+      "set the annotation kube-vip.io/loadbalancerIPs",
+    );
+    draft.vips.push({
+      owner: service.key,
+      address: null,
+      path: draft.path,
+      announced: false,
+      gates: [...entrance, gate],
+      lease: null,
+    });
+  }
+  const lease = serviceLease(draft, service, settings);
+  const announced: IpAddress[] = [];
+  let standing = false;
+  for (const address of named.addresses) {
+    const gates = [
+      ...entrance,
+      open("address", `${address} from ${named.source}`),
+      endpointGate(draft.snapshot, service, address),
+      nodeGate(draft),
+    ];
+    standing ||= firstClosed(gates) === null;
+    if (lease) gates.push(electionGate(draft, lease));
+    const { gate, at } = interfaceGate(
+      draft.snapshot,
+      draft.path,
+      address,
+      service.serviceInterface ?? settings.interfaceName,
+    );
+    if (draft.path === "l2" || settings.attach) gates.push(gate);
+    const is = announce(draft, { owner: service.key, address, gates, at, attach: settings.attach, lease });
+    if (is) announced.push(address);
+  }
+  if (lease && admitted && leaseText(lease) !== leaseText(settings.lease)) draft.stand(lease, standing, "service");
+  if (announced.length > 0 && settings.updateStatus) {
+    draft.statuses.push({
+      service,
+      addresses: named.addresses,
+      ports: service.ports,
+      vipHost: lease ? draft.snapshot.policy.node : null,
+    });
+  }
+}
+
+/** The Lease that decides who serves this Service; null when every node does. */
+function serviceLease(draft: Draft, service: ServiceFact, settings: ServicePolicy): LeaseName | null {
+  if (settings.perServiceElection) {
+    const [first, second] = (service.leaseName ?? `kubevip-${service.name}`).split("/", 2);
+    return second === undefined ? { namespace: service.namespace, name: first! } : { namespace: first!, name: second };
+  }
+  return draft.path === "l2" ? settings.lease : null;
+}
+
+interface Candidate {
+  readonly owner: Owner;
+  readonly address: IpAddress;
+  readonly gates: readonly Gate[];
+  readonly at: InterfaceFact | null;
+  readonly attach: boolean;
+  readonly lease: LeaseName | null;
+}
+
+/** Adds the VIP and, when its gates are open, what must be done for it. True when this node announces it. */
+function announce(draft: Draft, { owner, address, gates, at, attach, lease }: Candidate): boolean {
+  const { policy, sessions } = draft.snapshot;
+  const admitted = firstClosed(gates) === null;
+  if (admitted && at && (attach || draft.path === "l2")) {
+    const length = familyOf(address) === 4 ? policy.prefixLengths.ipv4 : policy.prefixLengths.ipv6;
+    draft.addresses.set(address, { address, prefixLength: length, interfaceIndex: at.index, scopeHost: at.loopback });
+  }
+  if (draft.path === "l2") {
+    if (admitted && at) draft.segments.set(address, at.index);
+    const all = draft.fallback ? [...gates, open("fallback", "no BGP session: ARP and NDP stand in")] : gates;
+    draft.vips.push({ owner, address, path: "l2", announced: admitted, gates: all, lease });
+    return admitted;
+  }
+  // The route is wanted whether or not a session is up: the speaker keeps it ready for the next one.
+  if (admitted) draft.routes.add(hostPrefix(address));
+  const session =
+    sessions.established.length > 0
+      ? open("session", `established with ${sessions.established.join(", ")}`)
+      : closed(
+          "session",
+          sessions.configured.length === 0
+            ? "no BGP peer is configured"
+            : `no session with ${sessions.configured.join(", ")} is established`,
+          sessions.configured.length === 0 ? "set bgp_peers" : "see the peers in `vipcast status`",
+        );
+  draft.vips.push({
+    owner,
+    address,
+    path: "bgp",
+    announced: admitted && session.open,
+    gates: [...gates, session],
+    lease,
+  });
+  return admitted && session.open;
+}
+
+function nodeGate(draft: Draft): Gate {
+  return draft.snapshot.stopping
+    ? closed("node", "the daemon is stopping", "start it again")
+    : open("node", `${draft.snapshot.policy.node} is in service`);
+}
+
+function electionGate(draft: Draft, lease: LeaseName): Gate {
+  const fact = draft.snapshot.leases.get(leaseText(lease));
+  const name = leaseText(lease);
+  if (fact?.isHolder) return open("election", `this node holds ${name}`);
+  if (fact?.error) return closed("election", `${name}: ${fact.error}`, "make the API server reachable from this node");
+  if (!fact?.holder) return closed("election", `nobody is known to hold ${name}`, "wait for the election");
+  return fact.holder === draft.snapshot.policy.node
+    ? closed("election", `${name} names this node, but it has not renewed it in this run`, "wait for the election")
+    : closed("election", `${fact.holder} holds ${name}`, `nothing to do: ${fact.holder} announces it`);
+}

@@ -1,0 +1,50 @@
+import { familyOf, type IpAddress, parseIp } from "../addr/ip.ts";
+import type { ServiceFact } from "./facts.ts";
+
+/** Where the address of a Service was found: the words that `explain` prints. */
+export interface ServiceAddresses {
+  readonly source: string | null;
+  readonly addresses: readonly IpAddress[];
+  /** Words that are no address we can serve, each with the reason. */
+  readonly refused: readonly { readonly word: string; readonly reason: string }[];
+}
+
+/**
+ * The addresses that a Service asks for. kube-vip's order: the annotation; `spec.loadBalancerIP` when it differs from
+ * what the status says for that family; the status; `spec.loadBalancerIP`.
+ */
+export function serviceAddresses(service: ServiceFact): ServiceAddresses {
+  if (service.annotatedAddresses) return sort("annotation kube-vip.io/loadbalancerIPs", service.annotatedAddresses);
+  const { loadBalancerIp, ingress } = service;
+  if (loadBalancerIp !== null) {
+    const wanted = parseIp(loadBalancerIp);
+    const sameFamily = ingress.find((word) => {
+      const address = parseIp(word);
+      return address !== null && wanted !== null && familyOf(address) === familyOf(wanted);
+    });
+    if (sameFamily === undefined || parseIp(sameFamily) !== wanted)
+      return sort("spec.loadBalancerIP", [loadBalancerIp]);
+  }
+  if (ingress.length > 0) return sort("status.loadBalancer.ingress", ingress);
+  return { source: null, addresses: [], refused: [] };
+}
+
+function sort(source: string, words: readonly string[]): ServiceAddresses {
+  const addresses: IpAddress[] = [];
+  const refused: { word: string; reason: string }[] = [];
+  for (const word of words) {
+    const address = parseIp(word);
+    const reason = address === null ? "not an IP address (names are not resolved)" : unservable(address);
+    if (address === null || reason !== null) refused.push({ word, reason: reason ?? "" });
+    else if (!addresses.includes(address)) addresses.push(address);
+  }
+  return { source, addresses, refused };
+}
+
+/** Why an address cannot be a VIP; null when it can. */
+function unservable(address: IpAddress): string | null {
+  if (address === "0.0.0.0" || address === "::") return "asks for DHCP, which is not supported";
+  if (/^(127\.|0\.|22[4-9]\.|23\d\.|24\d\.|25[0-5]\.)/.test(address)) return "not a unicast host address";
+  if (address === "::1" || /^(ff|fe[89ab])/.test(address)) return "not a global unicast address";
+  return null;
+}

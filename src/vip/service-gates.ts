@@ -1,0 +1,57 @@
+import { familyOf, type IpAddress } from "../addr/ip.ts";
+import { countEndpoints } from "./endpoints.ts";
+import type { ServiceFact } from "./facts.ts";
+import { closed, type Gate, open } from "./gates.ts";
+import type { ServicePolicy, Snapshot } from "./snapshot.ts";
+
+/** kube-vip's class filter, legacy and strict. */
+export function classGate(service: ServiceFact, settings: ServicePolicy): Gate {
+  const { loadBalancerClass } = service;
+  if (loadBalancerClass !== null) {
+    return loadBalancerClass === settings.className
+      ? open("class", `spec.loadBalancerClass is ${loadBalancerClass}`)
+      : closed(
+          "class",
+          `spec.loadBalancerClass is ${loadBalancerClass}, served is ${settings.className}`,
+          "the field cannot be changed: create the Service anew",
+        );
+  }
+  if (settings.legacyClassHandling) {
+    return settings.classOnly
+      ? closed(
+          "class",
+          "spec.loadBalancerClass is unset and lb_class_only is on",
+          `create the Service with class ${settings.className}`,
+        )
+      : open("class", "spec.loadBalancerClass is unset: served");
+  }
+  return settings.className === ""
+    ? open("class", "spec.loadBalancerClass is unset, as is lb_class_name")
+    : closed(
+        "class",
+        "spec.loadBalancerClass is unset and the strict rule is on",
+        `create the Service with class ${settings.className}`,
+      );
+}
+
+/** Whether a connection that enters at this node finds an endpoint. */
+export function endpointGate(snapshot: Snapshot, service: ServiceFact, address: IpAddress): Gate {
+  const family = familyOf(address);
+  const policy = service.externalTrafficPolicy;
+  const slices = snapshot.endpoints.get(service.key) ?? [];
+  const { usable, listed } = countEndpoints(slices, family, policy, snapshot.policy.node);
+  const where = policy === "Local" ? `on ${snapshot.policy.node}` : "in the cluster";
+  if (usable > 0)
+    return open(
+      "endpoints",
+      `${usable} usable IPv${family} ${usable === 1 ? "endpoint" : "endpoints"} ${where} (policy ${policy})`,
+    );
+  if (policy === "Cluster" && service.allowWithoutEndpoints) {
+    return open("endpoints", "none, but annotation kube-vip.io/allow-reconcile-without-endpoints is set");
+  }
+  return closed(
+    "endpoints",
+    `no usable IPv${family} endpoint ${where} (policy ${policy}, ${listed} listed in ${slices.length} ${slices.length === 1 ? "slice" : "slices"})`,
+    policy === "Local" ? "run a ready pod on this node" : "make a pod behind the Service ready",
+  );
+}

@@ -1,0 +1,114 @@
+import type { IpAddress } from "../addr/ip.ts";
+import type { Instant } from "../base/time.ts";
+import type { EndpointsByService } from "./endpoints.ts";
+import type { NodeFact, ServiceFact, ServiceKey } from "./facts.ts";
+
+/** `auto`: BGP while a session is up, ARP and NDP by the elected node when none has been for the configured time. */
+export type Mode = "bgp" | "arp" | "auto";
+
+/** How a VIP is made reachable: by routes, or by answers on the segment. */
+export type Path = "bgp" | "l2";
+
+export interface LeaseName {
+  readonly namespace: string;
+  readonly name: string;
+}
+
+export const leaseText = (lease: LeaseName): string => `${lease.namespace}/${lease.name}`;
+
+export interface PrefixLengths {
+  readonly ipv4: number;
+  readonly ipv6: number;
+}
+
+/** What the configuration says, as far as it decides about VIPs. */
+export interface Policy {
+  readonly node: string;
+  readonly mode: Mode;
+  readonly fallbackDelayMillis: number;
+  /** How long a session must have been up before the fallback gives the VIPs back to BGP. */
+  readonly fallbackSettleMillis: number;
+  readonly prefixLengths: PrefixLengths;
+  readonly controlPlane: ControlPlanePolicy | null;
+  readonly services: ServicePolicy | null;
+}
+
+export interface ControlPlanePolicy {
+  readonly addresses: readonly IpAddress[];
+  /** Elect also with BGP; ARP elects regardless. */
+  readonly elected: boolean;
+  readonly lease: LeaseName;
+  /** Null: `lo` for BGP, the interface whose subnet holds the address for ARP. */
+  readonly interfaceName: string | null;
+  /** Whether the local API server must be ready. */
+  readonly probed: boolean;
+}
+
+export interface ServicePolicy {
+  /** Null: all namespaces. */
+  readonly namespace: string | null;
+  readonly className: string;
+  readonly classOnly: boolean;
+  readonly legacyClassHandling: boolean;
+  readonly perServiceElection: boolean;
+  readonly lease: LeaseName;
+  /** Null or "auto": the interface whose subnet holds the address. */
+  readonly interfaceName: string | null;
+  /** Put the VIPs of Services on an interface in BGP mode, too. */
+  readonly attach: boolean;
+  readonly updateStatus: boolean;
+}
+
+export interface LeaseFact {
+  /** Identity in the Lease as last seen; null when nobody holds it or nothing is known. */
+  readonly holder: string | null;
+  /** True only while this node may act: before its own renew deadline. */
+  readonly isHolder: boolean;
+  /** Why the Lease cannot be read or written, in words. */
+  readonly error: string | null;
+}
+
+export interface InterfaceFact {
+  readonly index: number;
+  readonly name: string;
+  readonly up: boolean;
+  readonly loopback: boolean;
+  /** Addresses with the length of their subnet; VIPs of ours are not among them. */
+  readonly subnets: readonly { readonly address: IpAddress; readonly length: number }[];
+}
+
+export interface ProbeFact {
+  readonly state: "pending" | "ready" | "failed";
+  /** What the probe asked and what it got. */
+  readonly detail: string;
+}
+
+export interface SessionsFact {
+  readonly configured: readonly string[];
+  readonly established: readonly string[];
+  /** When the first of the sessions that are up now came up; null while none is. */
+  readonly upSince: Instant | null;
+  /** When the last session went down, or the daemon started; null while one is up. */
+  readonly downSince: Instant | null;
+}
+
+/** Everything that is known at one moment. */
+export interface Snapshot {
+  readonly now: Instant;
+  readonly policy: Policy;
+  /** False until every watch has delivered its first list. */
+  readonly synced: boolean;
+  readonly services: ReadonlyMap<ServiceKey, ServiceFact>;
+  readonly endpoints: EndpointsByService;
+  /** Null while the Node object of this node is not known. */
+  readonly node: NodeFact | null;
+  /** By "namespace/name" of the Lease. */
+  readonly leases: ReadonlyMap<string, LeaseFact>;
+  readonly probe: ProbeFact;
+  readonly sessions: SessionsFact;
+  readonly interfaces: readonly InterfaceFact[];
+  /** Whether the fallback of mode `auto` was active in the plan before this one. */
+  readonly wasFallback: boolean;
+  /** The daemon is stopping: nothing may be announced any more. */
+  readonly stopping: boolean;
+}
