@@ -1,0 +1,179 @@
+import type { Family, IpAddress, Ipv4, Ipv6 } from "../addr/ip.ts";
+
+/**
+ * What the daemon runs with: every value checked, branded and complete. Nothing downstream validates again or knows
+ * where a value came from. A section that is off is null, and so is a choice that is left to the machine.
+ */
+export interface Settings {
+  /** `auto`: BGP, and ARP/NDP by the elected node while no session has been up for `fallback.delaySeconds`. */
+  readonly mode: "bgp" | "arp" | "auto";
+  /** Lower case. Identity in Leases, and the node name in EndpointSlices. Null: the host's name. */
+  readonly nodeName: string | null;
+  /** Tells apart two daemons on one node; empty for the only one. */
+  readonly instanceName: string;
+  /** Length of a VIP's prefix on an interface; routes are announced as /32 and /128 whatever this says. */
+  readonly prefixLengths: { readonly ipv4: number; readonly ipv6: number };
+  readonly controlPlane: ControlPlaneSettings | null;
+  readonly services: ServicesSettings | null;
+  readonly election: ElectionSettings;
+  /** Null in mode `arp`. */
+  readonly bgp: BgpSettings | null;
+  readonly arp: {
+    /** Time between two announcements of a VIP that this node holds. */
+    readonly intervalMillis: number;
+  };
+  /** Mode `auto` only. */
+  readonly fallback: {
+    /** How long no session may have been up before ARP and NDP stand in. */
+    readonly delaySeconds: number;
+    /** How long a session must have been up before BGP takes over again. */
+    readonly settleSeconds: number;
+  };
+  readonly kubernetes: KubernetesSettings;
+  /** Prometheus; null turns it off. */
+  readonly metrics: ListenAddress | null;
+  /** `/livez`, `/readyz` and kube-vip's `/healthz`; null turns it off. Listens on all addresses, as kube-vip does. */
+  readonly health: { readonly port: number } | null;
+  readonly log: { readonly level: LogLevel };
+  readonly status: {
+    /** Absolute path of the Unix socket that `vipcast status` asks. */
+    readonly socketPath: string;
+  };
+}
+
+export type LogLevel = "debug" | "info" | "warn" | "error";
+
+export interface ListenAddress {
+  /** Null: all addresses of both families. */
+  readonly address: IpAddress | null;
+  readonly port: number;
+}
+
+/** A Lease. A null namespace is the pod's own (the token's namespace file), and outside a pod `kubernetes.namespace`. */
+export interface LeaseSettings {
+  readonly namespace: string | null;
+  readonly name: string;
+}
+
+export interface ControlPlaneSettings {
+  /** At least one, no duplicates, in the order given. */
+  readonly addresses: readonly IpAddress[];
+  /** Port of the API server. */
+  readonly port: number;
+  /** Interface that gets the VIP. Null: `lo` with BGP, the interface whose subnet holds the address with ARP. */
+  readonly interfaceName: string | null;
+  /** Announce only while holding `lease`. Always true in mode `arp`. */
+  readonly elected: boolean;
+  readonly lease: LeaseSettings;
+  /** Written to the control-plane Lease. */
+  readonly leaseAnnotations: Readonly<Record<string, string>>;
+  /** Null: announce whatever the API server says. */
+  readonly healthCheck: HealthCheckSettings | null;
+}
+
+/**
+ * Probe of the API server that stands behind the control-plane VIP on this node: GET, healthy is exactly 200, unhealthy
+ * after `failureThreshold` failures in a row. The next probe starts `periodMillis` after the start of the last, or at
+ * once when that one took longer: with the defaults a dead or a hung server is found in under a second.
+ */
+export interface HealthCheckSettings {
+  /**
+   * `local`: the API server of this node, `https://127.0.0.1:<port>/readyz`, trusted by the cluster's CA under the name
+   * `kubernetes.default.svc` (its certificate need not name 127.0.0.1) and asked with the daemon's own credentials (where
+   * anonymous requests are refused, /readyz answers 401 to everyone else). `url`: as kube-vip, system roots plus `caFile`,
+   * no credentials.
+   */
+  readonly kind: "local" | "url";
+  readonly url: string;
+  readonly caFile: string | null;
+  readonly periodMillis: number;
+  readonly timeoutMillis: number;
+  readonly failureThreshold: number;
+}
+
+export interface ServicesSettings {
+  /** Null: all namespaces. */
+  readonly namespace: string | null;
+  /** One Lease per Service instead of `lease` for all. */
+  readonly perServiceElection: boolean;
+  /** The Lease for all Services. */
+  readonly lease: LeaseSettings;
+  /** `spec.loadBalancerClass` to serve. Empty: Services without a class (only with strict handling). */
+  readonly className: string;
+  /** Legacy handling: leave Services without a class alone. */
+  readonly classOnly: boolean;
+  /** Legacy handling serves Services without a class, too. */
+  readonly legacyClassHandling: boolean;
+  /** Null and "auto": the interface whose subnet holds the address. */
+  readonly interfaceName: string | null;
+  /** Put the VIPs on an interface with BGP, too. */
+  readonly attach: boolean;
+  /** Write Service status and annotations. */
+  readonly updateStatus: boolean;
+}
+
+/** client-go's three numbers: `lease` > `renewDeadline` > 1.2 × `retryPeriod`. */
+export interface ElectionSettings {
+  readonly leaseDurationSeconds: number;
+  readonly renewDeadlineSeconds: number;
+  readonly retryPeriodSeconds: number;
+}
+
+export interface BgpSettings {
+  readonly localAs: number;
+  /** Null: first IPv4 address of `routerInterface`, and without one of the node. */
+  readonly routerId: Ipv4 | null;
+  readonly routerInterface: string | null;
+  /** Names are unique, and so are pairs of address and port. May be empty only when `listen` is not null. */
+  readonly peers: readonly PeerSettings[];
+  /** Where sessions are accepted from the configured peers; null: the daemon only dials. */
+  readonly listen: ListenAddress | null;
+}
+
+export interface PeerSettings {
+  /** The address as text unless the file gives a name. */
+  readonly name: string;
+  readonly address: IpAddress;
+  readonly port: number;
+  /** 1..4294967295. */
+  readonly as: number;
+  /** TCP-MD5 key (RFC 2385), at most 80 octets. */
+  readonly password: string | null;
+  /** More than one hop away: `ttl` is 50 for an external peer, as kube-vip. */
+  readonly multihop: boolean;
+  /** TTL or hop limit of what we send: 1 to a direct external peer, 50 with multihop, 64 to an internal peer. */
+  readonly ttl: number;
+  /** Never together with `sourceInterface`, except where the peer's address is link-local. */
+  readonly sourceAddress: IpAddress | null;
+  /** Bind to this device. Set whenever `address` is link-local. */
+  readonly sourceInterface: string | null;
+  /** Offered hold time; 0 (no keepalives) or 3 and more (RFC 4271 §4.2). */
+  readonly holdTimeSeconds: number;
+  /** At most a third of the hold time; 0 when that is 0. The session uses the smaller of this and a third of what was negotiated. */
+  readonly keepaliveSeconds: number;
+  readonly connectRetrySeconds: number;
+  /** Families offered to the peer, 4 before 6; at least one. */
+  readonly families: readonly Family[];
+  readonly nextHop: NextHopSettings;
+}
+
+/**
+ * The next hop of what is announced, per family.
+ *
+ * `session`: the session's own local address; for the other family the first address of it that is neither link-local
+ * nor a VIP on the interface that holds the session's local address. `fixed`: the address given, and as `session` for a
+ * family without one. `interface`: the first such address of each family on that interface.
+ */
+export type NextHopSettings =
+  | { readonly kind: "session" }
+  | { readonly kind: "fixed"; readonly ipv4: Ipv4 | null; readonly ipv6: Ipv6 | null }
+  | { readonly kind: "interface"; readonly interfaceName: string };
+
+export interface KubernetesSettings {
+  /** Null, and `/etc/kubernetes/admin.conf`: that file if it exists, then `$HOME/.kube/config`, then in-cluster. */
+  readonly kubeconfig: string | null;
+  /** Replaces the server address of the kubeconfig. */
+  readonly address: string | null;
+  /** Namespace of Leases outside a pod. */
+  readonly namespace: string;
+}
