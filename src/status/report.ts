@@ -15,6 +15,7 @@ const Gate = z.strictObject({
 const Peer = z.strictObject({
   name: z.string(),
   address: z.string(),
+  port: z.number(),
   asn: z.number(),
   state: z.enum(["idle", "connect", "active", "open-sent", "open-confirm", "established"]),
   sinceSeconds: z.number().describe("Seconds since the state was entered."),

@@ -1,0 +1,144 @@
+import type { Command } from "commander";
+import { stringify } from "yaml";
+import type { PeerReport, StatusReport, VipReport } from "../status/report.ts";
+import { socketOption, withReport } from "./daemon-report.ts";
+import { duration, table, wrap } from "./table.ts";
+
+const FORMATS = ["table", "wide", "json", "yaml"] as const;
+type Format = (typeof FORMATS)[number];
+
+/** Adds `vipcast status`: exit code 0 fine, 1 no daemon, 2 wrong usage, 3 running but something is wrong. */
+export function registerStatus(program: Command): void {
+  program
+    .command("status")
+    .description("show peers, VIPs and this node's role, as the running daemon sees them")
+    .option("-o, --output <format>", `${FORMATS.join(", ")}; json has a published schema`, "table")
+    .option("-w, --watch", "print again every two seconds until interrupted")
+    .addOption(socketOption())
+    .addHelpText(
+      "after",
+      "\nExit codes: 0 all is well, 1 no daemon, 2 wrong usage,\n  3 running, but something is not as it should be.\n\nExample:\n  vipcast status -o json",
+    )
+    .action(async (options: { output: string; watch?: boolean; socket?: string }, command: Command) => {
+      const format = FORMATS.find((it) => it === options.output);
+      if (!format)
+        command.error(`error: unknown format '${options.output}': use one of ${FORMATS.join(", ")}`, { exitCode: 2 });
+      if (options.watch) await watch(format, options.socket);
+      else {
+        await withReport(options.socket, (report) => {
+          process.stdout.write(`${render(report, format)}\n`);
+          return report.healthy ? 0 : 3;
+        });
+      }
+    });
+}
+
+async function watch(format: Format, socket: string | undefined): Promise<void> {
+  const { setTimeout: pause } = await import("node:timers/promises");
+  for (;;) {
+    const code = await withReport(socket, (report) => {
+      process.stdout.write(`${process.stdout.isTTY ? "\u001B[H\u001B[2J" : ""}${render(report, format)}\n`);
+      return 0;
+    });
+    if (code !== 0) return;
+    await pause(2_000);
+  }
+}
+
+export function render(report: StatusReport, format: Format): string {
+  switch (format) {
+    case "json":
+      return JSON.stringify(report, null, 2);
+    case "yaml":
+      return stringify(report).trimEnd();
+    case "table":
+    case "wide":
+      return renderText(report, format === "wide");
+  }
+}
+
+function renderText(report: StatusReport, wide: boolean): string {
+  const { kubernetes: kube, apiServerProbe: probe } = report;
+  const lines = [
+    ...field("Node", `${report.node}: ${report.role}`),
+    ...field(
+      "Mode",
+      `${report.mode}${report.fallback ? " (fallback to ARP and NDP)" : ""}, up ${duration(report.uptimeSeconds)}, vipcast ${report.version}`,
+    ),
+    ...field("Kubernetes", kube.error ?? `${kube.synced ? "in step" : "reading the first lists"} (${kube.server})`),
+    ...(probe.state === "off" ? [] : field("API server", `${probe.state}: ${probe.detail}`)),
+    "",
+    ...(report.peers.length > 0 ? [peerTable(report.peers, wide), ""] : []),
+    ...report.peers.flatMap(peerNotes),
+    vipTable(report.vips, wide),
+  ];
+  if (report.leases.length > 0 && wide) {
+    lines.push(
+      "",
+      table(
+        ["LEASE", "HOLDER", "THIS NODE"],
+        report.leases.map((it) => [
+          it.lease,
+          it.holder ?? "-",
+          it.isHolder ? "holds it" : it.stands ? "stands" : "does not stand",
+        ]),
+      ),
+    );
+  }
+  for (const problem of report.problems) lines.push("", ...wrap(`! ${problem}`, 78));
+  return lines
+    .join("\n")
+    .replaceAll(/\n{3,}/g, "\n\n")
+    .trimEnd();
+}
+
+function field(name: string, value: string): string[] {
+  return wrap(value, 66).map((line, index) => `${(index === 0 ? `${name}:` : "").padEnd(12)}${line}`);
+}
+
+function peerTable(peers: readonly PeerReport[], wide: boolean): string {
+  const header = ["PEER", "AS", "STATE", "SINCE", "SENT"];
+  return table(
+    wide ? [...header, "RECEIVED", "HOLD", "LOCAL ADDRESS", "FAMILIES"] : header,
+    peers.map((peer) => [
+      peer.name === peer.address ? peer.address : `${peer.name} (${peer.address})`,
+      String(peer.asn),
+      peer.state,
+      duration(peer.sinceSeconds),
+      String(peer.prefixesSent),
+      ...(wide
+        ? [
+            String(peer.prefixesReceived),
+            peer.holdTimeSeconds === null ? "-" : `${peer.holdTimeSeconds}s`,
+            peer.localAddress ?? "-",
+            peer.families.join(",") || "-",
+          ]
+        : []),
+    ]),
+  );
+}
+
+/** A line for each thing that a reader of the table would ask about next. */
+function peerNotes(peer: PeerReport): string[] {
+  const notes = peer.notAnnounced.map(({ family, reason }) => `${peer.name}: ${family} is not announced: ${reason}`);
+  if (peer.lastError && peer.state !== "established") notes.push(`${peer.name}: ${peer.lastError.message}`);
+  return notes.length > 0 ? [...notes.flatMap((note) => wrap(`  ${note}`, 78)), ""] : [];
+}
+
+function vipTable(vips: readonly VipReport[], wide: boolean): string {
+  if (vips.length === 0) return "No VIPs: no control-plane address is set, and no Service asks for one.";
+  const rows = vips.map((vip) => {
+    const why = vip.announced ? `by this node, ${vip.path === "bgp" ? "BGP" : "ARP/NDP"}` : decision(vip);
+    const shown = wide ? why : ellipsis(why, 30);
+    return [vip.address ?? "-", vip.owner, vip.announced ? "yes" : "no", shown];
+  });
+  return table(["VIP", "OWNER", "HERE", "WHY"], rows);
+}
+
+function decision(vip: VipReport): string {
+  const gate = vip.gates.find((it) => !it.open);
+  return gate ? `${gate.gate}: ${gate.fact}` : "";
+}
+
+const ellipsis = (text: string, width: number): string =>
+  text.length <= width ? text : `${text.slice(0, width - 1)}…`;

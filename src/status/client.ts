@@ -1,0 +1,67 @@
+import { request } from "node:http";
+import { StatusReport } from "./report.ts";
+
+/** No daemon answered, or not with what we understand. The message says what to do. */
+export class StatusUnavailable extends Error {
+  override readonly name = "StatusUnavailable";
+}
+
+/** Longest answer that is read: a document of ten thousand Services has some 20 MB. */
+const ANSWER_BYTES_MAX = 256 * 1024 * 1024;
+
+/**
+ * Asks the running daemon over its local socket.
+ *
+ * @throws StatusUnavailable when there is no daemon, no permission, or no answer in time.
+ */
+export async function fetchStatus(socketPath: string, timeoutMillis = 5_000): Promise<StatusReport> {
+  const body = await get(socketPath, timeoutMillis);
+  let document: unknown;
+  try {
+    document = JSON.parse(body);
+  } catch (cause) {
+    throw new StatusUnavailable(`${socketPath}: the answer is not JSON`, { cause });
+  }
+  const report = StatusReport.safeParse(document);
+  if (!report.success) {
+    throw new StatusUnavailable(`${socketPath}: the daemon speaks another version; use the vipcast that is running`);
+  }
+  return report.data;
+}
+
+function get(socketPath: string, timeoutMillis: number): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const fail = (error: NodeJS.ErrnoException): void =>
+      reject(new StatusUnavailable(explain(socketPath, error), { cause: error }));
+    const asked = request({ socketPath, path: "/status", timeout: timeoutMillis }, (response) => {
+      const chunks: Buffer[] = [];
+      let length = 0;
+      response.on("data", (chunk: Buffer) => {
+        length += chunk.length;
+        if (length > ANSWER_BYTES_MAX) asked.destroy(new Error("the answer is too long"));
+        else chunks.push(chunk);
+      });
+      response.on("end", () => {
+        const text = Buffer.concat(chunks).toString("utf8");
+        if (response.statusCode === 200) resolve(text);
+        else reject(new StatusUnavailable(`${socketPath}: the daemon answers ${response.statusCode}: ${text.trim()}`));
+      });
+      response.on("error", fail);
+    });
+    asked.on("timeout", () => asked.destroy(new Error(`no answer within ${timeoutMillis / 1000} s`)));
+    asked.on("error", fail);
+    asked.end();
+  });
+}
+
+function explain(socketPath: string, error: NodeJS.ErrnoException): string {
+  switch (error.code) {
+    case "ENOENT":
+    case "ECONNREFUSED":
+      return `no vipcast daemon is running here (${socketPath}); start it with \`vipcast manager\`, or name its socket with --socket`;
+    case "EACCES":
+      return `${socketPath}: permission denied; run the command as the user of the daemon (usually root)`;
+    default:
+      return `${socketPath}: ${error.message}`;
+  }
+}

@@ -1,0 +1,126 @@
+import { mkdirSync, rmSync } from "node:fs";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { connect } from "node:net";
+import { dirname } from "node:path";
+import type { Metrics } from "../telemetry/metrics.ts";
+import { observeReport } from "./metrics-report.ts";
+import type { StatusReport } from "./report.ts";
+
+/** Where the answers come from; everything is read at the time of the request. */
+export interface StatusSource {
+  report(): StatusReport;
+  /** The event loop runs and nothing has gone wrong for good. */
+  live(): boolean;
+  /** The first lists are in and the daemon acts on them. */
+  ready(): boolean;
+}
+
+type Place = { readonly path: string } | { readonly host?: string; readonly port: number };
+
+export class StatusServer {
+  readonly #source: StatusSource;
+  readonly #metrics: Metrics;
+  readonly #servers: { readonly server: Server; readonly path: string | null }[] = [];
+
+  constructor(source: StatusSource, metrics: Metrics) {
+    this.#source = source;
+    this.#metrics = metrics;
+  }
+
+  /**
+   * Listens on the local socket of the command line. A socket file that an earlier run left is replaced; one that
+   * somebody answers on is not.
+   *
+   * @throws Error that names the path when another daemon uses it.
+   */
+  async listenLocal(path: string): Promise<void> {
+    mkdirSync(dirname(path), { recursive: true });
+    if (await answers(path))
+      throw new Error(`${path}: another vipcast is running here; stop it, or set another status_socket`);
+    rmSync(path, { force: true });
+    await this.#listen({ path });
+  }
+
+  async listenTcp(port: number, host?: string): Promise<void> {
+    await this.#listen(host ? { host, port } : { port });
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(
+      this.#servers.splice(0).map(
+        ({ server }) =>
+          new Promise<void>((resolve) => {
+            server.close(() => resolve());
+            server.closeAllConnections();
+          }),
+      ),
+    );
+  }
+
+  async #listen(place: Place): Promise<void> {
+    const server = createServer((request, response) => {
+      this.#answer(request, response).catch((error: unknown) => {
+        response
+          .writeHead(500, { "content-type": "text/plain" })
+          .end(`${error instanceof Error ? error.message : "failed"}\n`);
+      });
+    });
+    server.requestTimeout = 5_000;
+    server.headersTimeout = 5_000;
+    await new Promise<void>((resolve, reject) => {
+      server.once("error", reject);
+      server.listen(place, () => {
+        server.off("error", reject);
+        resolve();
+      });
+    });
+    // A later error (too many open files, say) costs one connection, not the daemon.
+    server.on("error", () => {});
+    this.#servers.push({ server, path: "path" in place ? place.path : null });
+  }
+
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    if (request.method !== "GET" && request.method !== "HEAD") {
+      response.writeHead(405, { allow: "GET, HEAD", "content-type": "text/plain" }).end("read-only\n");
+      return;
+    }
+    const path = (request.url ?? "/").split("?", 1)[0];
+    const text = (status: number, body: string): void => {
+      response.writeHead(status, { "content-type": "text/plain" }).end(body);
+    };
+    switch (path) {
+      case "/status":
+        response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(this.#source.report()));
+        return;
+      case "/metrics": {
+        observeReport(this.#metrics, this.#source.report());
+        const body = await this.#metrics.registry.metrics();
+        response.writeHead(200, { "content-type": this.#metrics.registry.contentType }).end(body);
+        return;
+      }
+      case "/livez":
+      case "/healthz":
+        text(this.#source.live() ? 200 : 503, this.#source.live() ? "ok\n" : "not live\n");
+        return;
+      case "/readyz":
+        text(this.#source.ready() ? 200 : 503, this.#source.ready() ? "ok\n" : "not ready\n");
+        return;
+      case "/":
+        text(200, "vipcast: /status /metrics /livez /readyz\n");
+        return;
+      default:
+        text(404, "not found: try /status /metrics /livez /readyz\n");
+    }
+  }
+}
+
+function answers(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(path);
+    socket.once("connect", () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once("error", () => resolve(false));
+  });
+}
