@@ -25,6 +25,11 @@ export interface ServicePortFact {
   readonly protocol: string;
 }
 
+export interface IngressFact {
+  readonly address: string;
+  readonly ports: readonly ServicePortFact[];
+}
+
 export interface ServiceFact {
   readonly key: ServiceKey;
   readonly namespace: string;
@@ -36,8 +41,8 @@ export interface ServiceFact {
   /** Words of the annotation, in order; null when it is absent or empty. */
   readonly annotatedAddresses: readonly string[] | null;
   readonly loadBalancerIp: string | null;
-  /** Addresses and host names of `status.loadBalancer.ingress`. */
-  readonly ingress: readonly string[];
+  /** Entries of `status.loadBalancer.ingress`: address or host name, and the ports it says. */
+  readonly ingress: readonly IngressFact[];
   readonly externalTrafficPolicy: "Cluster" | "Local";
   readonly ports: readonly ServicePortFact[];
   readonly serviceInterface: string | null;
@@ -65,7 +70,11 @@ export function serviceFact(service: V1Service): ServiceFact {
     ignored: annotations[ANNOTATION.ignore] === "true",
     annotatedAddresses: addresses.length > 0 ? addresses : null,
     loadBalancerIp: spec?.loadBalancerIP || null,
-    ingress: (status?.loadBalancer?.ingress ?? []).flatMap((entry) => entry.ip ?? entry.hostname ?? []),
+    ingress: (status?.loadBalancer?.ingress ?? []).flatMap((entry) => {
+      const address = entry.ip ?? entry.hostname;
+      const ports = (entry.ports ?? []).map(({ port, protocol }) => ({ port, protocol }));
+      return address ? [{ address, ports }] : [];
+    }),
     externalTrafficPolicy: spec?.externalTrafficPolicy === "Local" ? "Local" : "Cluster",
     ports: (spec?.ports ?? []).map((port) => ({ port: port.port, protocol: port.protocol ?? "TCP" })),
     serviceInterface: annotations[ANNOTATION.serviceInterface] || null,

@@ -129,8 +129,6 @@ class Draft {
   }
 
   finish(replanAt: Instant | null): Plan {
-    const { snapshot } = this;
-    const probed = snapshot.policy.controlPlane?.probed === true;
     return {
       vips: this.vips,
       routes: this.routes,
@@ -139,9 +137,22 @@ class Draft {
       leases: this.leases,
       statuses: this.statuses,
       fallback: this.fallback,
-      settled: snapshot.stopping || (snapshot.synced && !(probed && snapshot.probe.state === "pending")),
+      settled: this.#settled(),
       replanAt,
     };
+  }
+
+  /**
+   * After a restart the addresses of the earlier run are still there. Where every node announces they are probably
+   * right, and removing them would cut connections, so they wait for the first lists and the first probe. Where a Lease
+   * decides another node may already have them: they must go at once.
+   */
+  #settled(): boolean {
+    const { policy, probe, synced, stopping } = this.snapshot;
+    const elected = this.path === "l2" || policy.controlPlane?.elected || policy.services?.perServiceElection;
+    const probePending = policy.controlPlane?.probed === true && probe.state === "pending";
+    const listsPending = policy.services?.attach === true && !synced;
+    return stopping || elected === true || (!probePending && !listsPending);
   }
 }
 

@@ -15,7 +15,8 @@ export interface ServiceAddresses {
  */
 export function serviceAddresses(service: ServiceFact): ServiceAddresses {
   if (service.annotatedAddresses) return sort("annotation kube-vip.io/loadbalancerIPs", service.annotatedAddresses);
-  const { loadBalancerIp, ingress } = service;
+  const { loadBalancerIp } = service;
+  const ingress = service.ingress.map((entry) => entry.address);
   if (loadBalancerIp !== null) {
     const wanted = parseIp(loadBalancerIp);
     const sameFamily = ingress.find((word) => {

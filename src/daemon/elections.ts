@@ -1,0 +1,49 @@
+import type { LeaseFact } from "../vip/snapshot.ts";
+import type { LeasePlan } from "../vip/plan.ts";
+
+/** One running election, as far as the daemon needs to know it. */
+export interface Election {
+  readonly fact: LeaseFact;
+  setCandidate(stands: boolean): void;
+  /** Gives up what is held and ends; resolves once the Lease is released or the API server did not answer in time. */
+  stop(): Promise<void>;
+}
+
+/** Keeps one election running for each Lease of the plan. */
+export class Elections {
+  readonly #start: (plan: LeasePlan) => Election;
+  readonly #running = new Map<string, Election>();
+  #stopping: Promise<void>[] = [];
+
+  constructor(start: (plan: LeasePlan) => Election) {
+    this.#start = start;
+  }
+
+  /** Facts of all running elections by "namespace/name". */
+  facts(): ReadonlyMap<string, LeaseFact> {
+    return new Map([...this.#running].map(([key, election]) => [key, election.fact]));
+  }
+
+  converge(leases: ReadonlyMap<string, LeasePlan>): void {
+    for (const [key, election] of this.#running) {
+      if (leases.has(key)) continue;
+      this.#running.delete(key);
+      this.#stopping.push(election.stop());
+    }
+    for (const [key, plan] of leases) {
+      let election = this.#running.get(key);
+      if (!election) {
+        election = this.#start(plan);
+        this.#running.set(key, election);
+      }
+      election.setCandidate(plan.stands);
+    }
+  }
+
+  async stop(): Promise<void> {
+    const all = [...this.#running.values()];
+    this.#running.clear();
+    await Promise.all([...this.#stopping, ...all.map((election) => election.stop())]);
+    this.#stopping = [];
+  }
+}

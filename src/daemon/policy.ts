@@ -1,0 +1,51 @@
+import { readFileSync } from "node:fs";
+import { hostname } from "node:os";
+import type { LeaseSettings, Settings } from "../config/settings.ts";
+import type { LeaseName, Policy } from "../vip/snapshot.ts";
+
+const POD_NAMESPACE_FILE = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
+
+/** Identity in Leases and in EndpointSlices: lower case, as kube-vip writes it. */
+export const nodeNameOf = (settings: Settings): string => settings.nodeName ?? hostname().toLowerCase();
+
+/** The settings as the planner reads them, with what only this machine knows filled in. */
+export function policyOf(settings: Settings): Policy {
+  const lease = (wanted: LeaseSettings): LeaseName => ({
+    namespace: wanted.namespace ?? podNamespace() ?? settings.kubernetes.namespace,
+    name: wanted.name,
+  });
+  const { controlPlane, services } = settings;
+  return {
+    node: nodeNameOf(settings),
+    mode: settings.mode,
+    fallbackDelayMillis: settings.fallback.delaySeconds * 1_000,
+    fallbackSettleMillis: settings.fallback.settleSeconds * 1_000,
+    prefixLengths: settings.prefixLengths,
+    controlPlane: controlPlane && {
+      addresses: controlPlane.addresses,
+      elected: controlPlane.elected,
+      lease: lease(controlPlane.lease),
+      interfaceName: controlPlane.interfaceName,
+      probed: controlPlane.healthCheck !== null,
+    },
+    services: services && {
+      namespace: services.namespace,
+      className: services.className,
+      classOnly: services.classOnly,
+      legacyClassHandling: services.legacyClassHandling,
+      perServiceElection: services.perServiceElection,
+      lease: lease(services.lease),
+      interfaceName: services.interfaceName,
+      attach: services.attach,
+      updateStatus: services.updateStatus,
+    },
+  };
+}
+
+function podNamespace(): string | null {
+  try {
+    return readFileSync(POD_NAMESPACE_FILE, "utf8").trim() || null;
+  } catch {
+    return null;
+  }
+}
