@@ -17,6 +17,8 @@ export interface DialOptions {
   readonly minTtl?: number;
   /** TCP-MD5 key (RFC 2385). */
   readonly md5Password?: string;
+  /** How long sent octets, the SYN included, may stay unacknowledged before the stream ends with "timed-out". */
+  readonly userTimeoutMillis?: number;
 }
 
 /** Why a stream, or an attempt at one, ended. */
@@ -58,10 +60,19 @@ export interface Dialer {
 
 export interface ListenOptions {
   readonly local: Endpoint;
+  /** Bind to this device; also the scope of a link-local address. */
+  readonly interfaceName?: string;
   readonly ttl?: number;
+  /** RFC 5082: the kernel drops what arrives with less. */
+  readonly minTtl?: number;
+  /** TCP-MD5 keys of the peers that must sign; others may connect unsigned. */
+  readonly md5Keys?: readonly { readonly remote: IpAddress; readonly password: string }[];
 }
 
 export interface Listener {
-  /** Resolves once listening. `accept` returns the handler of the new stream, or null to refuse it (it is closed at once). */
+  /**
+   * Resolves once listening. `accept` returns the handler of the new stream, whose `onOpen` comes next, or null to
+   * refuse it (it is closed at once).
+   */
   listen(options: ListenOptions, accept: (stream: ByteStream) => StreamHandler | null): Promise<{ close(): void }>;
 }
