@@ -13,7 +13,7 @@ export interface Election {
 export class Elections {
   readonly #start: (plan: LeasePlan) => Election;
   readonly #running = new Map<string, Election>();
-  #stopping: Promise<void>[] = [];
+  readonly #stopping = new Set<Promise<void>>();
 
   constructor(start: (plan: LeasePlan) => Election) {
     this.#start = start;
@@ -28,7 +28,8 @@ export class Elections {
     for (const [key, election] of this.#running) {
       if (leases.has(key)) continue;
       this.#running.delete(key);
-      this.#stopping.push(election.stop());
+      const stopped = election.stop().finally(() => this.#stopping.delete(stopped));
+      this.#stopping.add(stopped);
     }
     for (const [key, plan] of leases) {
       let election = this.#running.get(key);
@@ -44,6 +45,5 @@ export class Elections {
     const all = [...this.#running.values()];
     this.#running.clear();
     await Promise.all([...this.#stopping, ...all.map((election) => election.stop())]);
-    this.#stopping = [];
   }
 }
