@@ -1,0 +1,178 @@
+import { describe, expect, it } from "vitest";
+import { ip, type Ipv4, type Ipv6 } from "../../addr/ip.ts";
+import { parsePrefix, type Prefix } from "../../addr/prefix.ts";
+import { Asn } from "./asn.ts";
+import { NOTIFICATION, notificationOf } from "./faults.ts";
+import { frame } from "./framing.ts";
+import { decodeMessage, encodeMessage, type Message } from "./message.ts";
+import { encodeShutdownText } from "./notification.ts";
+import type { UpdateContext } from "./path-attributes.ts";
+
+const hex = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text.replaceAll(" ", ""), "hex"));
+const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
+const prefix = (value: string): Prefix => parsePrefix(value)!;
+const MARKER = "ff".repeat(16);
+const external: UpdateContext = {
+  fourOctetAs: true,
+  external: true,
+  families: ["ipv4-unicast", "ipv6-unicast"],
+};
+const internal: UpdateContext = { ...external, external: false };
+const identifier = ip("192.0.2.10") as Ipv4;
+const asn = Asn.of(4_200_000_001);
+const families = (forwarding: boolean) => [
+  { afi: 1, safi: 1, forwarding },
+  { afi: 2, safi: 1, forwarding },
+];
+
+const golden: readonly { name: string; bytes: string; context?: UpdateContext; message: Message; oneWay?: true }[] = [
+  {
+    name: "an OPEN with capabilities known and unknown",
+    bytes:
+      "0043 01 04 5ba0 005a c000020a 26 0224 010400010001 010400020001 0200 0600 4104fa56ea01 4600 400a40780001018000020180",
+    message: {
+      type: "open",
+      twoOctetAs: 23_456,
+      holdTimeSeconds: 90,
+      identifier,
+      capabilities: [
+        { kind: "multiprotocol", afi: 1, safi: 1 },
+        { kind: "multiprotocol", afi: 2, safi: 1 },
+        { kind: "route-refresh" },
+        { kind: "unknown", code: 6, value: new Uint8Array(0) },
+        { kind: "four-octet-as", asn },
+        { kind: "unknown", code: 70, value: new Uint8Array(0) },
+        {
+          kind: "graceful-restart",
+          restarting: false,
+          notification: true,
+          restartTimeSeconds: 120,
+          families: families(true),
+        },
+      ],
+    },
+  },
+  {
+    name: "an OPEN in the extended form, which is only read",
+    bytes: "0029 01 04 fc00 0009 c000020a ff ff 0009 02 0006 0104 0001 00 01",
+    oneWay: true,
+    message: {
+      type: "open",
+      twoOctetAs: 64_512,
+      holdTimeSeconds: 9,
+      identifier,
+      capabilities: [{ kind: "multiprotocol", afi: 1, safi: 1 }],
+    },
+  },
+  { name: "a KEEPALIVE", bytes: "0013 04", message: { type: "keepalive" } },
+  {
+    name: "an UPDATE to another AS with two routes and communities",
+    bytes:
+      "004b 02 0000 002a 40010100 4002060201fa56ea01 400304c000020a c00804fde80064 c0200cfa56ea010000000100000002 20c6336407 20c6336408",
+    message: {
+      type: "update",
+      withdrawn: [],
+      attributes: {
+        origin: 0,
+        asPath: [asn],
+        nextHop: identifier,
+        communities: [0xfde8_0064],
+        largeCommunities: hex("fa56ea01 00000001 00000002"),
+      },
+      opaque: [],
+      nlri: [prefix("198.51.100.7/32"), prefix("198.51.100.8/32")],
+    },
+  },
+  {
+    name: "a withdrawal of an IPv4 route",
+    bytes: "001c 02 0005 20c6336407 0000",
+    message: { type: "update", withdrawn: [prefix("198.51.100.7/32")], attributes: {}, opaque: [], nlri: [] },
+  },
+  {
+    name: "an UPDATE inside the AS with an IPv6 route and two next hops",
+    bytes:
+      "005e 02 0000 0047 800e36 0002 01 20 20010db800000000000000000000000a fe80000000000000000000000000000a 00 8020010db8000700000000000000000001 40010100 400200 40050400000064",
+    context: internal,
+    message: {
+      type: "update",
+      withdrawn: [],
+      attributes: {
+        origin: 0,
+        asPath: [],
+        localPref: 100,
+        mpReach: {
+          family: "ipv6-unicast",
+          nextHop: ip("2001:db8::a"),
+          linkLocal: ip("fe80::a") as Ipv6,
+          prefixes: [prefix("2001:db8:7::1/128")],
+        },
+      },
+      opaque: [],
+      nlri: [],
+    },
+  },
+  {
+    name: "a withdrawal of an IPv6 route",
+    bytes: "002e 02 0000 0017 800f14 0002 01 8020010db8000700000000000000000001",
+    message: {
+      type: "update",
+      withdrawn: [],
+      attributes: { mpUnreach: { family: "ipv6-unicast", prefixes: [prefix("2001:db8:7::1/128")] } },
+      opaque: [],
+      nlri: [],
+    },
+  },
+  {
+    name: "the End-of-RIB of IPv4",
+    bytes: "0017 02 0000 0000",
+    message: { type: "update", withdrawn: [], attributes: {}, opaque: [], nlri: [] },
+  },
+  {
+    name: "the End-of-RIB of IPv6",
+    bytes: "001d 02 0000 0006 800f03 0002 01",
+    message: {
+      type: "update",
+      withdrawn: [],
+      attributes: { mpUnreach: { family: "ipv6-unicast", prefixes: [] } },
+      opaque: [],
+      nlri: [],
+    },
+  },
+  {
+    name: "a NOTIFICATION with a shutdown text",
+    bytes: "0021 03 06 02 0b 6e6f646520647261696e2e",
+    message: { type: "notification", code: 6, subcode: 2, data: encodeShutdownText("node drain.") },
+  },
+  {
+    name: "a hard reset that wraps another cease",
+    bytes: "0017 03 06 09 06 03",
+    message: { type: "notification", code: 6, subcode: 9, data: Uint8Array.of(6, 3) },
+  },
+  {
+    name: "a ROUTE-REFRESH for IPv6",
+    bytes: "0017 05 0002 00 01",
+    message: { type: "route-refresh", afi: 2, subtype: 0, safi: 1 },
+  },
+  {
+    name: "the beginning of an enhanced route refresh",
+    bytes: "0017 05 0001 01 01",
+    message: { type: "route-refresh", afi: 1, subtype: 1, safi: 1 },
+  },
+];
+
+describe("messages and their octets", () => {
+  for (const { name, bytes, context = external, message, oneWay } of golden) {
+    const wire = hex(MARKER + bytes);
+    it(`reads ${name}`, () => {
+      expect(frame(wire)).toEqual({ kind: "message", bytes: wire });
+      expect(decodeMessage(wire, context)).toEqual({ kind: "message", message, faults: [] });
+    });
+    if (!oneWay) it(`writes ${name}`, () => expect(text(encodeMessage(message, context))).toBe(text(wire)));
+  }
+
+  it("knows a section, and a NOTIFICATION that decodes, for every fault", () => {
+    for (const row of Object.values(NOTIFICATION)) expect(row.section).toMatch(/^RFC \d{4} §/);
+    const notification = notificationOf({ kind: "open.unsupported-version", version: 3 });
+    expect(text(encodeMessage(notification, external))).toBe(`${MARKER}00170302010004`);
+  });
+});
