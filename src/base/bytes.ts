@@ -64,19 +64,23 @@ export class Writer {
     return this.#length;
   }
   u8(value: number): this {
-    this.#view.setUint8(this.#grow(1), value);
+    const at = this.#grow(1);
+    this.#view.setUint8(at, value);
     return this;
   }
   u16(value: number): this {
-    this.#view.setUint16(this.#grow(2), value);
+    const at = this.#grow(2);
+    this.#view.setUint16(at, value);
     return this;
   }
   u32(value: number): this {
-    this.#view.setUint32(this.#grow(4), value);
+    const at = this.#grow(4);
+    this.#view.setUint32(at, value);
     return this;
   }
   bytes(value: Uint8Array): this {
-    this.#buffer.set(value, this.#grow(value.length));
+    const at = this.#grow(value.length);
+    this.#buffer.set(value, at);
     return this;
   }
   patchU16(at: number, value: number): void {
@@ -86,6 +90,7 @@ export class Writer {
   finish(): Uint8Array {
     return this.#buffer.slice(0, this.#length);
   }
+  /** Replaces buffer and view when it must: call it before naming either. */
   #grow(count: number): number {
     const at = this.#length;
     const needed = at + count;
