@@ -1,0 +1,258 @@
+import { pino } from "pino";
+import { describe, expect, it } from "vitest";
+import { ip } from "../addr/ip.ts";
+import type { Mac } from "../addr/mac.ts";
+import { Instant } from "../base/time.ts";
+import type { PeerStatus } from "../bgp/session/speaker.ts";
+import type { Clock } from "../ports/clock.ts";
+import { type InterfaceAddress, type KernelNetwork, NetlinkRefused } from "../ports/network.ts";
+import { StatusReport } from "../status/report.ts";
+import type { LeasePlan } from "../vip/plan.ts";
+import type { LeaseFact, Policy, ProbeFact } from "../vip/snapshot.ts";
+import { Elections } from "./elections.ts";
+import { NodeDaemon, type NodeParts } from "./node.ts";
+
+const VIP = ip("10.0.0.100");
+const policy: Policy = {
+  node: "node-1",
+  mode: "bgp",
+  fallbackDelayMillis: 0,
+  fallbackSettleMillis: 0,
+  prefixLengths: { ipv4: 32, ipv6: 128 },
+  controlPlane: {
+    addresses: [VIP],
+    elected: true,
+    lease: { namespace: "kube-system", name: "plndr-cp-lock" },
+    interfaceName: null,
+    probed: true,
+  },
+  services: null,
+};
+const frozen: Clock = {
+  now: () => Instant.of(1_000),
+  wallTime: () => new Date(0),
+  alarm: () => ({ set: () => {}, close: () => {} }),
+};
+const established: PeerStatus = {
+  name: "r1",
+  address: ip("10.0.0.254"),
+  port: 179,
+  asn: 65000 as PeerStatus["asn"],
+  state: "established",
+  since: Instant.of(0),
+  families: ["ipv4-unicast"],
+  prefixesSent: 0,
+  prefixesReceived: 0,
+  holdTimeSeconds: 9,
+  localAddress: ip("10.0.0.1"),
+  establishedCount: 1,
+  notAnnounced: [],
+  lastError: null,
+} as unknown as PeerStatus;
+
+/** A node whose every effect is written down in the order in which it happens. */
+function rack(change: Partial<NodeParts> = {}, left: InterfaceAddress[] = []) {
+  const trace: string[] = [];
+  let addresses: InterfaceAddress[] = [
+    { interfaceIndex: 2, address: ip("10.0.0.1"), prefixLength: 24, owned: false, tentative: false },
+    ...left,
+  ];
+  let refuse: NetlinkRefused | null = null;
+  const network = {
+    links: () => [
+      { index: 1, name: "lo", up: true, loopback: true, mac: null },
+      { index: 2, name: "eth0", up: true, loopback: false, mac: "02:00:00:00:00:01" as Mac },
+    ],
+    addresses: () => addresses,
+    addAddress(it) {
+      if (refuse) throw refuse;
+      trace.push(`add ${it.address} to ${it.interfaceIndex}`);
+      addresses = [...addresses, { ...it, owned: true, tentative: false }];
+    },
+    removeAddress(it) {
+      trace.push(`remove ${it.address} from ${it.interfaceIndex}`);
+      addresses = addresses.filter((has) => has.address !== it.address || has.interfaceIndex !== it.interfaceIndex);
+    },
+  } as unknown as KernelNetwork;
+  let routes = "";
+  const speaker: NodeParts["speaker"] = {
+    setRoutes(wanted) {
+      const text = [...wanted.keys()].join(" ");
+      if (text !== routes) trace.push(text === "" ? "withdraw" : `announce ${text}`);
+      routes = text;
+    },
+    peers: () => [established],
+  };
+  let segments = "";
+  const announcer: NodeParts["announcer"] = {
+    setVips(vips) {
+      const text = [...vips].map(([address, { interfaceIndex }]) => `${address}@${interfaceIndex}`).join(" ");
+      if (text !== segments) trace.push(text === "" ? "fall silent" : `answer ${text}`);
+      segments = text;
+    },
+  };
+  let fact: LeaseFact = { holder: null, isHolder: false, error: null };
+  let stood: boolean | null = null;
+  const elections = new Elections((lease: LeasePlan) => ({
+    get fact() {
+      return fact;
+    },
+    setCandidate(stands) {
+      if (stood !== stands) trace.push(`${stands ? "stand for" : "give up"} ${lease.lease.name}`);
+      stood = stands;
+    },
+    stop: async () => {
+      trace.push("release");
+    },
+  }));
+  const probe: { fact: ProbeFact } = { fact: { state: "ready", detail: "answers 200" } };
+  const daemon = new NodeDaemon({
+    policy,
+    clock: frozen,
+    log: pino({ level: "silent" }),
+    network,
+    server: "https://api:6443",
+    services: null,
+    slices: null,
+    nodes: { facts: new Map(), synced: true, error: null },
+    elections,
+    probe,
+    speaker,
+    announcer,
+    statuses: null,
+    warnings: [],
+    ...change,
+  });
+  return {
+    daemon,
+    probe,
+    /** What happened since the last call. */
+    happened: () => trace.splice(0),
+    lease: (next: Partial<LeaseFact>) => (fact = { ...fact, ...next }),
+    refuse: (error: NetlinkRefused | null) => (refuse = error),
+    lose: (address: string) => (addresses = addresses.filter((it) => it.address !== address)),
+  };
+}
+
+const owned = (address: string, interfaceIndex = 1): InterfaceAddress => ({
+  interfaceIndex,
+  address: ip(address),
+  prefixLength: 32,
+  owned: true,
+  tentative: false,
+});
+
+describe("the loop of a node", () => {
+  it("puts the VIP in place before it announces it", () => {
+    const node = rack();
+    node.daemon.replan();
+    expect(node.happened()).toEqual(["stand for plndr-cp-lock"]);
+    node.daemon.replan();
+    node.lease({ holder: "node-1", isHolder: true });
+    node.daemon.replan();
+    expect(node.happened()).toEqual(["add 10.0.0.100 to 1", "announce 10.0.0.100/32"]);
+  });
+
+  it("withdraws and removes the VIP within the call that reports the Lease lost", () => {
+    const node = rack();
+    node.daemon.replan();
+    node.lease({ holder: "node-1", isHolder: true });
+    node.daemon.replan();
+    node.happened();
+    node.lease({ holder: "node-2", isHolder: false });
+    node.daemon.replan();
+    expect(node.happened()).toEqual(["withdraw", "remove 10.0.0.100 from 1"]);
+  });
+
+  it("lets go of the Lease only after the VIP is gone", () => {
+    const node = rack();
+    node.daemon.replan();
+    node.lease({ holder: "node-1", isHolder: true });
+    node.daemon.replan();
+    node.happened();
+    node.probe.fact = { state: "failed", detail: "connection refused" };
+    node.daemon.replan();
+    expect(node.happened()).toEqual(["withdraw", "remove 10.0.0.100 from 1", "give up plndr-cp-lock"]);
+  });
+
+  it("in ARP mode answers after the address is there and is silent before it goes", () => {
+    const arp = { ...policy, mode: "arp" as const };
+    const node = rack({ policy: arp, speaker: null });
+    node.daemon.replan();
+    node.lease({ holder: "node-1", isHolder: true });
+    node.daemon.replan();
+    expect(node.happened().slice(1)).toEqual(["add 10.0.0.100 to 2", "answer 10.0.0.100@2"]);
+    node.lease({ isHolder: false });
+    node.daemon.replan();
+    expect(node.happened()).toEqual(["fall silent", "remove 10.0.0.100 from 2"]);
+  });
+
+  it("removes what an earlier run left, and nothing that is not ours", () => {
+    const foreign = { ...owned("10.0.0.77"), owned: false };
+    const node = rack({}, [owned("10.0.0.99"), owned("10.0.0.100", 2), foreign]);
+    node.daemon.replan();
+    expect(node.happened()).toEqual(["remove 10.0.0.99 from 1", "remove 10.0.0.100 from 2", "stand for plndr-cp-lock"]);
+  });
+
+  it("adopts the VIP of an earlier run instead of adding it again", () => {
+    const unelected = { ...policy, controlPlane: { ...policy.controlPlane!, elected: false } };
+    const node = rack({ policy: unelected }, [owned("10.0.0.100")]);
+    node.daemon.replan();
+    expect(node.happened()).toEqual(["announce 10.0.0.100/32"]);
+  });
+
+  it("leaves the VIP of an earlier run alone until the probe has answered", () => {
+    const unelected = { ...policy, controlPlane: { ...policy.controlPlane!, elected: false } };
+    const node = rack({ policy: unelected }, [owned("10.0.0.100")]);
+    node.probe.fact = { state: "pending", detail: "" };
+    node.daemon.replan();
+    expect(node.happened()).toEqual([]);
+  });
+
+  it("puts an address back that a link flap took", () => {
+    const node = rack();
+    node.daemon.replan();
+    node.lease({ holder: "node-1", isHolder: true });
+    node.daemon.replan();
+    node.happened();
+    node.lose("10.0.0.100");
+    node.daemon.replan();
+    expect(node.happened()).toEqual(["add 10.0.0.100 to 1"]);
+  });
+
+  it("reports an address that the kernel refused, and tries again", () => {
+    const node = rack();
+    node.daemon.replan();
+    node.lease({ holder: "node-1", isHolder: true });
+    node.refuse(new NetlinkRefused("add 10.0.0.100", 1, "operation not permitted"));
+    node.daemon.replan();
+    expect(node.daemon.report().problems).toContain(
+      "10.0.0.100 could not be set: add 10.0.0.100: operation not permitted",
+    );
+    node.refuse(null);
+    node.daemon.replan();
+    expect(node.daemon.report().healthy).toBe(true);
+  });
+
+  it("when stopping withdraws, removes and gives up, in this order", () => {
+    const node = rack();
+    node.daemon.replan();
+    node.lease({ holder: "node-1", isHolder: true });
+    node.daemon.replan();
+    node.happened();
+    node.daemon.beginStop();
+    expect(node.daemon.withdrawRoutes()).toBe(true);
+    expect(node.happened()).toEqual(["withdraw"]);
+    node.daemon.replan();
+    expect(node.happened()).toEqual(["remove 10.0.0.100 from 1", "give up plndr-cp-lock"]);
+  });
+
+  it("reports in the published form", () => {
+    const node = rack();
+    node.daemon.replan();
+    const report = node.daemon.report();
+    expect(StatusReport.safeParse(report).error).toBeUndefined();
+    expect(report.vips[0]?.gates.find((gate) => !gate.open)?.gate).toBe("election");
+    expect(report.role).toBe("announces 0 of 1 VIPs");
+  });
+});

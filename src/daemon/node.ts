@@ -1,0 +1,268 @@
+/**
+ * The loop of one node: facts in, `plan()`, everything made equal to the plan.
+ *
+ * Whatever changes (a watch, a Lease, a session, a link, the probe, time) ends in `replan()`, which takes one snapshot,
+ * asks the planner, and converges in an order that is safe at each step: what appears is put in place before it is
+ * announced, what goes is withdrawn before it is taken away, and a Lease is let go of last. All of this is synchronous:
+ * when the elector says that the Lease is lost, the VIP is gone when the call returns.
+ */
+import type { Logger } from "pino";
+import type { IpAddress } from "../addr/ip.ts";
+import type { Prefix } from "../addr/prefix.ts";
+import { Instant } from "../base/time.ts";
+import type { PeerStatus } from "../bgp/session/speaker.ts";
+import type { Alarm, Clock } from "../ports/clock.ts";
+import type { InterfaceAddress, KernelNetwork, Link } from "../ports/network.ts";
+import type { StatusReport } from "../status/report.ts";
+import { emit } from "../telemetry/events.ts";
+import { groupSlices } from "../vip/endpoints.ts";
+import type { EndpointSliceFact, NodeFact, ServiceFact, ServiceKey } from "../vip/facts.ts";
+import { firstClosed } from "../vip/gates.ts";
+import { plan, type Plan, type VipPlan } from "../vip/plan.ts";
+import type { InterfaceFact, Policy, ProbeFact, Snapshot } from "../vip/snapshot.ts";
+import { AddressConverger } from "./address-converger.ts";
+import type { Elections } from "./elections.ts";
+import { report } from "./report.ts";
+
+/** One watched kind, reduced to facts. */
+export interface Cache<F> {
+  readonly facts: ReadonlyMap<string, F>;
+  readonly synced: boolean;
+  readonly error: string | null;
+}
+
+export interface NodeParts {
+  readonly policy: Policy;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly network: KernelNetwork;
+  readonly server: string;
+  readonly services: Cache<ServiceFact> | null;
+  readonly slices: Cache<EndpointSliceFact> | null;
+  readonly nodes: Cache<NodeFact>;
+  readonly elections: Elections;
+  readonly probe: { readonly fact: ProbeFact } | null;
+  /** Null without BGP. */
+  readonly speaker: {
+    setRoutes(routes: ReadonlyMap<Prefix, Readonly<Record<string, never>>>): void;
+    peers(): readonly PeerStatus[];
+  } | null;
+  readonly announcer: { setVips(vips: ReadonlyMap<IpAddress, SegmentVip>): void };
+  readonly statuses: { want(statuses: Plan["statuses"]): void } | null;
+  readonly warnings: readonly string[];
+}
+
+export interface SegmentVip {
+  readonly interfaceIndex: number;
+  readonly mac: NonNullable<Link["mac"]>;
+}
+
+const UNPROBED: ProbeFact = { state: "pending", detail: "not probed" };
+const EMPTY_PLAN: Plan = {
+  vips: [],
+  routes: new Set(),
+  addresses: new Map(),
+  segments: new Map(),
+  leases: new Map(),
+  statuses: [],
+  fallback: false,
+  settled: false,
+  replanAt: null,
+};
+
+export class NodeDaemon {
+  readonly #parts: NodeParts;
+  readonly #addresses: AddressConverger;
+  readonly #alarm: Alarm;
+  readonly #soon: Alarm;
+  readonly #startedAt: Date;
+  readonly #startedInstant: Instant;
+  #plan: Plan = EMPTY_PLAN;
+  #downSince: Instant | null;
+  #links: readonly Link[] = [];
+  #present: readonly InterfaceAddress[] = [];
+  #replanning = false;
+  #again = false;
+  #stopping = false;
+  #saidSynced = false;
+  #probeState = "";
+
+  constructor(parts: NodeParts) {
+    this.#parts = parts;
+    this.#addresses = new AddressConverger(parts.network, parts.log);
+    this.#alarm = parts.clock.alarm(() => this.replan());
+    this.#soon = parts.clock.alarm(() => this.replan());
+    this.#startedAt = parts.clock.wallTime();
+    this.#startedInstant = parts.clock.now();
+    this.#downSince = parts.clock.now();
+  }
+
+  /** Folds a burst of changes into one plan; for facts that nobody's safety depends on. */
+  replanSoon(): void {
+    this.#soon.set(this.#parts.clock.now());
+  }
+
+  /** Plans and converges now. A call from within (a converger that changed a fact) runs once more afterwards. */
+  replan(): void {
+    this.#again = true;
+    if (this.#replanning) return;
+    this.#replanning = true;
+    try {
+      while (this.#again) {
+        this.#again = false;
+        this.#soon.set(null);
+        this.#converge(plan(this.#snapshot()));
+      }
+    } finally {
+      this.#replanning = false;
+    }
+  }
+
+  /** From now on every gate is closed. `replan()` then removes what is there and gives the Leases up. */
+  beginStop(): void {
+    this.#stopping = true;
+  }
+
+  /** Withdraws all routes, leaving addresses where they are, so that traffic under way still arrives. */
+  withdrawRoutes(): boolean {
+    if (!this.#parts.speaker || this.#plan.routes.size === 0) return false;
+    this.#parts.speaker.setRoutes(new Map());
+    return this.#parts.speaker.peers().some((peer) => peer.state === "established");
+  }
+
+  close(): void {
+    this.#alarm.close();
+    this.#soon.close();
+  }
+
+  ready(): boolean {
+    return this.#synced() && !this.#stopping;
+  }
+
+  report(): StatusReport {
+    const parts = this.#parts;
+    const caches = [parts.services, parts.slices, parts.nodes].filter((cache) => cache !== null);
+    return report({
+      snapshot: this.#snapshot(),
+      plan: this.#plan,
+      peers: parts.speaker?.peers() ?? [],
+      kubernetes: {
+        server: parts.server,
+        synced: this.#synced(),
+        error: caches.find((cache) => cache.error !== null)?.error ?? null,
+        services: parts.services?.facts.size ?? 0,
+        endpointSlices: parts.slices?.facts.size ?? 0,
+        nodes: parts.nodes.facts.size,
+      },
+      addresses: this.#addresses.owned().map((it) => ({
+        address: it.address,
+        interface: this.#links.find((link) => link.index === it.interfaceIndex)?.name ?? String(it.interfaceIndex),
+      })),
+      addressFailures: this.#addresses.failures,
+      startedAt: this.#startedAt,
+      startedInstant: this.#startedInstant,
+      warnings: parts.warnings,
+    });
+  }
+
+  #synced(): boolean {
+    const { services, slices, nodes } = this.#parts;
+    return nodes.synced && (services?.synced ?? true) && (slices?.synced ?? true);
+  }
+
+  #snapshot(): Snapshot {
+    const { policy, clock, network, services, slices, nodes, elections, probe, speaker } = this.#parts;
+    const now = clock.now();
+    this.#links = network.links();
+    this.#present = network.addresses();
+    const peers = speaker?.peers() ?? [];
+    const up = peers.filter((peer) => peer.state === "established");
+    this.#downSince = up.length > 0 ? null : (this.#downSince ?? now);
+    return {
+      now,
+      policy,
+      synced: this.#synced(),
+      services: (services?.facts ?? new Map()) as ReadonlyMap<ServiceKey, ServiceFact>,
+      endpoints: groupSlices(slices?.facts.values() ?? []),
+      node: nodes.facts.get(policy.node) ?? null,
+      leases: elections.facts(),
+      probe: probe?.fact ?? UNPROBED,
+      sessions: {
+        configured: peers.map((peer) => peer.name),
+        established: up.map((peer) => peer.name),
+        upSince: Instant.earliest(...up.map((peer) => peer.since)),
+        downSince: this.#downSince,
+      },
+      interfaces: this.#links.map((link) => interfaceFact(link, this.#present)),
+      wasFallback: this.#plan.fallback,
+      stopping: this.#stopping,
+    };
+  }
+
+  #converge(next: Plan): void {
+    const { speaker, announcer, elections, statuses } = this.#parts;
+    const before = this.#plan;
+    this.#plan = next;
+    this.#addresses.add(next.addresses);
+    speaker?.setRoutes(new Map([...next.routes].map((prefix) => [prefix, {}])));
+    announcer.setVips(this.#segmentVips(next));
+    if (next.settled) this.#addresses.remove(next.addresses);
+    elections.converge(next.leases);
+    statuses?.want(next.statuses);
+    this.#alarm.set(next.replanAt);
+    this.#say(before, next);
+  }
+
+  #segmentVips(next: Plan): ReadonlyMap<IpAddress, SegmentVip> {
+    const vips = new Map<IpAddress, SegmentVip>();
+    for (const [address, interfaceIndex] of next.segments) {
+      const mac = this.#links.find((link) => link.index === interfaceIndex)?.mac;
+      if (mac) vips.set(address, { interfaceIndex, mac });
+    }
+    return vips;
+  }
+
+  /** One line for each thing that an operator would want to find in the log afterwards. */
+  #say(before: Plan, next: Plan): void {
+    const { log, probe, services, slices, nodes } = this.#parts;
+    const name = (vip: VipPlan): string => `${vip.owner} ${vip.address} ${vip.path}`;
+    const had = new Map(before.vips.map((vip) => [name(vip), vip]));
+    for (const vip of next.vips) {
+      const was = had.get(name(vip));
+      had.delete(name(vip));
+      const { owner, address, path } = vip;
+      const gate = firstClosed(vip.gates);
+      if (vip.announced && !was?.announced) {
+        emit(log, "vip.announced", { owner, address, path }, "VIP announced");
+      } else if (!vip.announced && was?.announced) {
+        emit(log, "vip.withdrawn", { owner, address, path, gate: gate?.gate, reason: gate?.fact }, "VIP withdrawn");
+      } else if (gate?.gate === "address" && !was) {
+        emit(log, "vip.refused", { owner, reason: gate.fact }, "VIP refused");
+      }
+    }
+    for (const { owner, address, path, announced } of had.values()) {
+      if (!announced) continue;
+      const moved = next.vips.some((vip) => vip.owner === owner && vip.address === address && vip.announced);
+      const reason = moved ? "reached by another path now" : "no longer asked for";
+      emit(log, "vip.withdrawn", { owner, address, path, gate: null, reason }, "VIP withdrawn");
+    }
+    if (next.fallback && !before.fallback) emit(log, "fallback.started", {}, "no BGP session: ARP and NDP stand in");
+    if (!next.fallback && before.fallback) emit(log, "fallback.ended", {}, "BGP has the VIPs again");
+    if (probe && probe.fact.state !== this.#probeState) {
+      this.#probeState = probe.fact.state;
+      emit(log, "probe.changed", { ...probe.fact }, "API server probe");
+    }
+    if (this.#synced() && !this.#saidSynced) {
+      this.#saidSynced = true;
+      const counts = { services: services?.facts.size, endpointSlices: slices?.facts.size, nodes: nodes.facts.size };
+      emit(log, "kube.synced", counts, "first lists are in");
+    }
+  }
+}
+
+/** Our own VIPs are left out: what they would say about subnets is what we said ourselves. */
+function interfaceFact(link: Link, present: readonly InterfaceAddress[]): InterfaceFact {
+  const { index, name, up, loopback } = link;
+  const own = present.filter((it) => it.interfaceIndex === index && !it.owned);
+  return { index, name, up, loopback, subnets: own.map((it) => ({ address: it.address, length: it.prefixLength })) };
+}
