@@ -1,0 +1,110 @@
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { request } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { Metrics } from "../telemetry/metrics.ts";
+import { fetchStatus, StatusUnavailable } from "./client.ts";
+import type { StatusReport } from "./report.ts";
+import { StatusServer } from "./server.ts";
+
+const report: StatusReport = {
+  version: "1.2.3",
+  node: "node-1",
+  mode: "arp",
+  role: "announces 1 of 1 VIPs",
+  healthy: true,
+  problems: [],
+  startedAt: "2026-01-01T00:00:00.000Z",
+  uptimeSeconds: 1,
+  fallback: false,
+  kubernetes: { server: "https://x", synced: true, error: null, services: 0, endpointSlices: 0, nodes: 0 },
+  apiServerProbe: { state: "off", detail: "" },
+  peers: [],
+  vips: [
+    {
+      owner: "default/web",
+      address: "10.0.0.9",
+      path: "l2",
+      announced: true,
+      holder: "node-1",
+      lease: "a/b",
+      gates: [],
+    },
+  ],
+  leases: [{ lease: "a/b", purpose: "services", holder: "node-1", isHolder: true, stands: true, error: null }],
+  addresses: [],
+  warnings: [],
+};
+
+describe("the status server", () => {
+  let folder = "";
+  let socket = "";
+  let isReady = true;
+  let server: StatusServer;
+
+  beforeEach(async () => {
+    folder = mkdtempSync(join(tmpdir(), "vipcast-status-"));
+    socket = join(folder, "deep", "s.sock");
+    isReady = true;
+    server = new StatusServer({ report: () => report, live: () => true, ready: () => isReady }, new Metrics());
+    await server.listenLocal(socket);
+  });
+  afterEach(async () => {
+    await server.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  const get = (path: string, method = "GET"): Promise<{ status: number; body: string }> =>
+    new Promise((resolve, reject) => {
+      const asked = request({ socketPath: socket, path, method }, (response) => {
+        let body = "";
+        response.on("data", (chunk: Buffer) => (body += chunk.toString()));
+        response.on("end", () => resolve({ status: response.statusCode ?? 0, body }));
+      });
+      asked.on("error", reject);
+      asked.end();
+    });
+
+  it("gives the command line the report", async () => {
+    expect(await fetchStatus(socket)).toEqual(report);
+  });
+
+  it("is read-only", async () => {
+    expect((await get("/status", "POST")).status).toBe(405);
+  });
+
+  it("answers the probes of the kubelet", async () => {
+    expect((await get("/livez")).status).toBe(200);
+    expect((await get("/readyz")).status).toBe(200);
+    isReady = false;
+    expect((await get("/readyz")).status).toBe(503);
+    expect((await get("/nothing")).status).toBe(404);
+  });
+
+  it("draws the metrics from the report, under kube-vip's names where they exist", async () => {
+    const { body } = await get("/metrics");
+    expect(body).toContain('kube_vip_is_leader{node="node-1",lease_name="a/b"} 1');
+    expect(body).toContain('kube_vip_active_services{namespace="default"} 1');
+    expect(body).toContain('vipcast_vip_announced{owner="default/web",address="10.0.0.9",path="l2"} 1');
+    expect(body).toContain('kube_vip_build_info{version="1.2.3",build="",node="node-1"} 1');
+  });
+
+  it("refuses to share its socket with a second daemon, and takes over a dead one's", async () => {
+    const second = new StatusServer({ report: () => report, live: () => true, ready: () => true }, new Metrics());
+    await expect(second.listenLocal(socket)).rejects.toThrow("another vipcast is running here");
+    await server.close();
+    writeFileSync(socket, "");
+    await second.listenLocal(socket);
+    expect((await fetchStatus(socket)).node).toBe("node-1");
+    await second.close();
+    expect(existsSync(socket)).toBe(false);
+  });
+
+  it("without a daemon says what to do", async () => {
+    await expect(fetchStatus(join(folder, "none.sock"))).rejects.toThrow(
+      /no vipcast daemon is running here.*vipcast manager/,
+    );
+    await expect(fetchStatus(join(folder, "none.sock"))).rejects.toBeInstanceOf(StatusUnavailable);
+  });
+});
