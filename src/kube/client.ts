@@ -119,7 +119,7 @@ class HttpsKubeClient implements KubeClient {
         ...(body ? { "content-type": request.contentType ?? "application/json" } : {}),
         ...(body ? { "content-length": String(body.length) } : {}),
       });
-      const stop = () => message.destroy(giveUp.reason as Error);
+      const stop = () => message.destroy(toError(giveUp.reason));
       giveUp.addEventListener("abort", stop, { once: true });
       message.on("close", () => giveUp.removeEventListener("abort", stop));
       message.on("error", (error: NodeJS.ErrnoException) => {
@@ -246,7 +246,7 @@ function readResponse(answer: IncomingMessage, done: (response: KubeResponse) =>
     try {
       if (isJson && text !== "") body = JSON.parse(text);
     } catch (error) {
-      return fail(error as Error);
+      return fail(toError(error));
     }
     const retryAfterMillis = retryAfterSeconds > 0 ? retryAfterSeconds * 1000 : null;
     done({ status: answer.statusCode ?? 0, body, retryAfterMillis });
@@ -255,7 +255,7 @@ function readResponse(answer: IncomingMessage, done: (response: KubeResponse) =>
 
 function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
-    signal.addEventListener("abort", () => reject(signal.reason as Error), { once: true });
+    signal.addEventListener("abort", () => reject(toError(signal.reason)), { once: true });
     work.then(resolve, reject);
   });
 }
@@ -263,7 +263,10 @@ function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
 const isEvent = (value: unknown): value is WatchEvent =>
   typeof value === "object" && value !== null && typeof (value as { type?: unknown }).type === "string";
 
-function describe(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  return error.message || (error as NodeJS.ErrnoException).code || error.name;
+const toError = (thrown: unknown): Error => (thrown instanceof Error ? thrown : new Error(String(thrown)));
+
+/** Some of Node's socket errors have an empty message and only a code. */
+function describe(thrown: unknown): string {
+  const error: NodeJS.ErrnoException = toError(thrown);
+  return error.message || error.code || error.name;
 }

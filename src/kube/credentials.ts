@@ -145,11 +145,12 @@ function loadKubeconfig(path: string, contextName: string | undefined): Loaded {
     if (!context) throw new Error(`no context ${JSON.stringify(wanted ?? null)}`);
     const cluster = newClusters(parsed["clusters"]).find((c) => c.name === context.cluster);
     if (!cluster) throw new Error(`context ${context.name} names the cluster ${context.cluster}, which is not there`);
-    const entries = Array.isArray(parsed["users"]) ? (parsed["users"] as { name?: unknown; user?: unknown }[]) : [];
-    const entry = entries.find((u) => u?.name === context.user);
+    const entries: unknown[] = Array.isArray(parsed["users"]) ? parsed["users"] : [];
+    const entry = entries.filter(isRecord).find((user) => user["name"] === context.user);
     if (!entry) throw new Error(`context ${context.name} names the user ${context.user}, which is not there`);
     const folder = dirname(resolve(file));
-    const user = withAbsolutePaths(withTokenFile(newUsers([entry])[0]!, entry.user), folder);
+    const [read] = newUsers([entry]);
+    const user = withAbsolutePaths(withTokenFile(read!, entry["user"]), folder);
     if (cluster.proxyUrl) throw new Error("proxy-url is not supported");
     refuseUnknownProvider(user);
     const absolute = cluster.caFile ? { ...cluster, caFile: absoluteFrom(folder, cluster.caFile) } : cluster;
@@ -165,33 +166,38 @@ function withTokenFile(user: User, raw: unknown): User {
 }
 
 function withAbsolutePaths(user: User, folder: string): User {
-  const provider = user.authProvider as { name: string; config?: { tokenFile?: string } } | null | undefined;
-  const tokenFile = provider?.config?.tokenFile;
+  const tokenFile = providerSetting(user, "tokenFile");
   return {
     ...user,
     ...(user.certFile ? { certFile: absoluteFrom(folder, user.certFile) } : {}),
     ...(user.keyFile ? { keyFile: absoluteFrom(folder, user.keyFile) } : {}),
-    ...(tokenFile ? { authProvider: { ...provider, config: { tokenFile: absoluteFrom(folder, tokenFile) } } } : {}),
+    ...(typeof tokenFile === "string"
+      ? { authProvider: { name: "tokenFile", config: { tokenFile: absoluteFrom(folder, tokenFile) } } }
+      : {}),
   };
 }
 
 /** Plugins read the API version that they must answer with from this variable (client-go sets it, client-node not). */
 function withExecInfo(user: User): User {
-  const exec = user.exec as { apiVersion?: string; env?: { name: string; value: string }[] } | null | undefined;
-  if (!exec) return user;
-  const info = { apiVersion: exec.apiVersion, kind: "ExecCredential", spec: { interactive: false } };
-  return {
-    ...user,
-    exec: { ...exec, env: [...(exec.env ?? []), { name: "KUBERNETES_EXEC_INFO", value: JSON.stringify(info) }] },
-  };
+  const exec: unknown = user.exec;
+  if (!isRecord(exec)) return user;
+  const info = { apiVersion: exec["apiVersion"], kind: "ExecCredential", spec: { interactive: false } };
+  const given: unknown[] = Array.isArray(exec["env"]) ? exec["env"] : [];
+  const env = [...given, { name: "KUBERNETES_EXEC_INFO", value: JSON.stringify(info) }];
+  return { ...user, exec: { ...exec, env } };
 }
 
 function refuseUnknownProvider(user: User): void {
-  const provider = user.authProvider as { name?: string; config?: { tokenFile?: string; exec?: unknown } } | null;
-  if (!provider || user.exec || provider.config?.tokenFile || provider.config?.exec) return;
-  throw new Error(
-    `user ${user.name}: auth-provider ${provider.name} is not supported; use a token, a certificate or exec`,
-  );
+  const provider: unknown = user.authProvider;
+  if (!isRecord(provider) || user.exec) return;
+  if (providerSetting(user, "tokenFile") !== undefined || providerSetting(user, "exec") !== undefined) return;
+  const name = JSON.stringify(provider["name"]);
+  throw new Error(`user ${user.name}: auth-provider ${name} is not supported; use a token, a certificate or exec`);
+}
+
+function providerSetting(user: User, key: string): unknown {
+  const provider: unknown = user.authProvider;
+  return isRecord(provider) && isRecord(provider["config"]) ? provider["config"][key] : undefined;
 }
 
 function loadServiceAccount(folder: string, server: string | undefined): Loaded {

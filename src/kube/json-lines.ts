@@ -17,7 +17,7 @@ export class JsonLines {
    *
    * @throws SyntaxError on a line that is not JSON, RangeError on one that is too long
    */
-  *push(chunk: Uint8Array): Generator<unknown> {
+  *push(chunk: Uint8Array): Generator {
     let start = 0;
     for (;;) {
       const newline = chunk.indexOf(0x0a, start);

@@ -1,0 +1,1 @@
+export { kubeAssets } from "../../lab/kube/assets.ts";
