@@ -10,6 +10,8 @@ export interface Link {
   readonly up: boolean;
   readonly loopback: boolean;
   readonly mac: Mac | null;
+  /** IPv6 is forwarded here, so neighbours may use this machine as a router. */
+  readonly forwardsIpv6?: boolean;
 }
 
 export interface InterfaceAddress {
