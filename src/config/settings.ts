@@ -124,7 +124,7 @@ export interface BgpSettings {
   /** Null: first IPv4 address of `routerInterface`, and without one of the node. */
   readonly routerId: Ipv4 | null;
   readonly routerInterface: string | null;
-  /** Names are unique, and so are pairs of address and port. May be empty only when `listen` is not null. */
+  /** At least one. Names are unique, and so are pairs of address and port. */
   readonly peers: readonly PeerSettings[];
   /** Where sessions are accepted from the configured peers; null: the daemon only dials. */
   readonly listen: ListenAddress | null;

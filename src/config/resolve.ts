@@ -1,0 +1,206 @@
+import { familyOf, type IpAddress, parseIp } from "../addr/ip.ts";
+import { type Report, resolvePeer } from "./resolve-peers.ts";
+import type { Config, Peer } from "./schema.ts";
+import type {
+  BgpSettings,
+  ControlPlaneSettings,
+  ElectionSettings,
+  HealthCheckSettings,
+  LeaseSettings,
+  ListenAddress,
+  PeerSettings,
+  ServicesSettings,
+  Settings,
+} from "./settings.ts";
+
+/**
+ * Rules over more than one key, each a function of its own, and the step from keys to settings. Every value is of the
+ * right form when it comes here.
+ *
+ * @param single  the peer of `bgp_peeraddress`, which comes after those of the list
+ * @returns null after something was reported
+ */
+export function resolve(
+  config: Config,
+  single: Peer | null,
+  report: Report,
+  warn: (key: string, message: string) => void,
+): Settings | null {
+  let problems = 0;
+  const complain: Report = (path, what, hint) => {
+    problems++;
+    report(path, what, hint);
+  };
+  const { mode } = config;
+  if (mode === undefined)
+    complain(["mode"], "no mode is chosen", "set bgp_enable=true, vip_arp=true, or vipcast_mode=auto for both");
+  if (!config.controlPlane.enabled && !config.services.enabled)
+    complain([], "nothing to announce", "set cp_enable=true, svc_enable=true, or both");
+  const settings = {
+    mode: mode ?? "bgp",
+    nodeName: config.nodeName ?? null,
+    instanceName: config.instanceName,
+    prefixLengths: resolvePrefixLengths(config, complain),
+    controlPlane: config.controlPlane.enabled ? resolveControlPlane(config, complain) : null,
+    services: config.services.enabled ? resolveServices(config) : null,
+    election: resolveElection(config.election, complain),
+    bgp: mode === "bgp" || mode === "auto" ? resolveBgp(config.bgp, single, complain, warn) : null,
+    arp: { intervalMillis: config.arp.intervalMillis },
+    fallback: config.fallback,
+    kubernetes: {
+      kubeconfig: config.kubernetes.kubeconfig ?? null,
+      address: config.kubernetes.address ?? null,
+      namespace: config.kubernetes.namespace,
+    },
+    metrics: resolveMetrics(config, complain),
+    health: config.health.port === 0 ? null : { port: config.health.port },
+    log: config.log,
+    status: { socketPath: config.status.socket },
+  } satisfies Settings;
+  checkPorts(settings, complain);
+  return problems === 0 ? settings : null;
+}
+
+/** One length belongs to IPv4 unless it is too long for it, or all VIPs of the control plane are IPv6. */
+function resolvePrefixLengths(config: Config, complain: Report): Settings["prefixLengths"] {
+  const [first, second] = config.prefixLengths;
+  const { addresses } = config.controlPlane;
+  if (first === undefined) return { ipv4: 32, ipv6: 128 };
+  const onlyIpv6 = addresses.length > 0 && addresses.every((address) => familyOf(address) === 6);
+  if (second === undefined && (first > 32 || onlyIpv6)) return { ipv4: 32, ipv6: first };
+  if (first > 32) complain(["prefixLengths"], `IPv4 comes first and has at most 32 bits, not ${first}`);
+  return { ipv4: first, ipv6: second ?? 128 };
+}
+
+function resolveControlPlane(config: Config, complain: Report): ControlPlaneSettings {
+  const { controlPlane } = config;
+  if (controlPlane.addresses.length === 0)
+    complain(["controlPlane", "addresses"], "the control plane has no address", "set address to the VIP");
+  return {
+    addresses: [...new Set<IpAddress>(controlPlane.addresses)],
+    port: controlPlane.port,
+    interfaceName: config.interface ?? null,
+    elected: controlPlane.election || config.mode === "arp",
+    lease: leaseOf(controlPlane.leaseName),
+    leaseAnnotations: controlPlane.leaseAnnotations,
+    healthCheck: controlPlane.healthCheck.enabled ? resolveHealthCheck(config) : null,
+  };
+}
+
+function resolveHealthCheck({ controlPlane: { healthCheck, port } }: Config): HealthCheckSettings {
+  return {
+    kind: healthCheck.url === undefined ? "local" : "url",
+    url: healthCheck.url ?? `https://127.0.0.1:${port}/readyz`,
+    caFile: healthCheck.caFile ?? null,
+    periodMillis: Math.round(healthCheck.periodSeconds * 1000),
+    timeoutMillis: Math.round(healthCheck.timeoutSeconds * 1000),
+    failureThreshold: healthCheck.failureThreshold,
+  };
+}
+
+function resolveServices({ services, interface: interfaceName }: Config): ServicesSettings {
+  return {
+    namespace: services.namespace ?? null,
+    perServiceElection: services.perServiceElection,
+    lease: leaseOf(services.leaseName),
+    className: services.loadBalancerClass,
+    classOnly: services.loadBalancerClassOnly,
+    legacyClassHandling: services.legacyClassHandling,
+    interfaceName: services.interface ?? interfaceName ?? null,
+    attach: services.attachAddresses,
+    updateStatus: services.updateStatus,
+  };
+}
+
+function leaseOf(text: string): LeaseSettings {
+  const slash = text.indexOf("/");
+  return slash < 0 ? { namespace: null, name: text } : { namespace: text.slice(0, slash), name: text.slice(slash + 1) };
+}
+
+/** The rules of client-go: a holder must have given up before anyone may take the Lease. */
+function resolveElection(election: ElectionSettings, complain: Report): ElectionSettings {
+  const { leaseDurationSeconds: lease, renewDeadlineSeconds: deadline, retryPeriodSeconds: retry } = election;
+  if (deadline >= lease)
+    complain(
+      ["election", "renewDeadlineSeconds"],
+      `the renew deadline (vip_renewdeadline, ${deadline} s) must be less than the Lease's duration (vip_leaseduration, ${lease} s)`,
+      "for example 15, 10 and 2 for duration, deadline and retry",
+    );
+  if (retry * 1.2 >= deadline)
+    complain(
+      ["election", "retryPeriodSeconds"],
+      `1.2 times the retry period (vip_retryperiod, ${retry} s) must be less than the renew deadline (vip_renewdeadline, ${deadline} s)`,
+      "for example 15, 10 and 2 for duration, deadline and retry",
+    );
+  return election;
+}
+
+function resolveBgp(
+  bgp: Config["bgp"],
+  single: Peer | null,
+  complain: Report,
+  warn: (key: string, message: string) => void,
+): BgpSettings {
+  if (bgp.sourceAddress !== undefined && bgp.sourceInterface !== undefined)
+    complain(["bgp", "sourceInterface"], "bgp_sourceip and bgp_sourceif cannot be together", "remove one of the two");
+  const given = [...bgp.peers, ...(single === null ? [] : [single])];
+  if (given.length === 0) complain(["bgp", "peers"], "BGP has no peers", "set bgp_peers, for example 192.0.2.1:65001");
+  const peers: PeerSettings[] = [];
+  given.forEach((it, index) => {
+    const path = ["bgp", "peers", index];
+    const peer = resolvePeer(it, bgp, path, complain, (message) => warn("bgp.peers", message));
+    if (peer === null) return;
+    const twin = peers.find((other) => other.address === peer.address && other.port === peer.port);
+    if (twin !== undefined)
+      complain(path, `peer ${peer.address} port ${peer.port} is there twice`, "remove one of the two");
+    else if (peers.some((other) => other.name === peer.name)) peers.push(renamed(peer, peers, path, complain));
+    else peers.push(peer);
+  });
+  return {
+    localAs: bgp.localAs,
+    routerId: bgp.routerId ?? null,
+    routerInterface: bgp.routerInterface ?? null,
+    peers,
+    listen: bgp.listen === undefined ? null : parseListen(bgp.listen, ["bgp", "listen"], complain),
+  };
+}
+
+/** Two ports of one address get the port into the name; a name that the user chose must be unique as it is. */
+function renamed(
+  peer: PeerSettings,
+  others: readonly PeerSettings[],
+  path: readonly PropertyKey[],
+  complain: Report,
+): PeerSettings {
+  const name = `${peer.address} port ${peer.port}`;
+  if (peer.name === peer.address && !others.some((other) => other.name === name)) return { ...peer, name };
+  complain([...path, "name"], `the name ${peer.name} is there twice`, "give each peer a name of its own");
+  return peer;
+}
+
+function resolveMetrics(config: Config, complain: Report): ListenAddress | null {
+  const { listen } = config.metrics;
+  return listen === "" || listen === "off" ? null : parseListen(listen, ["metrics", "listen"], complain);
+}
+
+/** `:port`, `address:port` or `[IPv6]:port`. */
+function parseListen(text: string, path: readonly string[], complain: Report): ListenAddress | null {
+  const match = /^(?:\[([^\]]+)\]|([^:[\]]*)):(\d{1,5})$/.exec(text);
+  const port = Number(match?.[3] ?? 0);
+  const host = match?.[1] ?? match?.[2] ?? "";
+  const address = host === "" || host === "*" ? null : parseIp(host);
+  if (match === null || port < 1 || port > 65_535 || (host !== "" && host !== "*" && address === null)) {
+    complain(path, `must be address:port, :port or [IPv6]:port, not "${text}"`);
+    return null;
+  }
+  return { address: address === "0.0.0.0" || address === "::" ? null : address, port };
+}
+
+/** The daemon's own listeners share the host's network with the API server. */
+function checkPorts(settings: Settings, complain: Report): void {
+  const { metrics, health, controlPlane } = settings;
+  if (metrics !== null && health !== null && metrics.port === health.port)
+    complain(["health", "port"], `port ${health.port} is taken by the metrics`, "choose another health_check_port");
+  if (controlPlane !== null && health !== null && health.port === controlPlane.port)
+    complain(["health", "port"], `port ${health.port} is the API server's`, "choose another health_check_port");
+}

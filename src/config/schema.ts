@@ -1,0 +1,494 @@
+import * as z from "zod";
+import {
+  absolutePath,
+  bool,
+  decimalNumber,
+  hostAddress,
+  interfaceName,
+  ipv4Address,
+  ipv6Address,
+  leaseName,
+  namespaceName,
+  objectName,
+  text,
+  wholeNumber,
+} from "./leaves.ts";
+import type { TextForm } from "./text.ts";
+
+/**
+ * The one schema of the configuration. Its tree is the YAML file; each leaf carries the flag and the environment names
+ * of the same setting, so that a value means the same wherever it comes from. The documentation, the JSON Schema, the
+ * flags of the command line and the environment in manifests are all drawn from here.
+ */
+
+/** The other names of a leaf. */
+export interface OptionRow {
+  readonly form: TextForm;
+  /** Without the dashes. */
+  readonly flag?: string;
+  /** Read in this order, the first that is set counts; the first one is written into manifests. */
+  readonly env: readonly [string, ...string[]];
+  /** The flag and the environment say the opposite of the file's key. */
+  readonly inverted?: true;
+  /** Where empty text is a value and not the same as unset. */
+  readonly emptyMeansIt?: readonly ("flag" | "environment")[];
+}
+
+export const OPTIONS = z.registry<OptionRow>();
+
+/** Registers the names of one leaf. They belong to this very schema object: describe it before. */
+function named<S extends z.ZodType>(schema: S, row: OptionRow): S {
+  OPTIONS.add(schema, row);
+  return schema;
+}
+
+const seconds = (min: number, max: number) => wholeNumber(min, max);
+const asNumber = () => wholeNumber(1, 4_294_967_295);
+const family = z.enum(["ipv4", "ipv6"], { error: "must be ipv4 or ipv6" });
+
+/** 1 and 2 are forbidden (RFC 4271 §4.2). */
+const holdTime = () =>
+  wholeNumber(0, 65_535).refine((value) => value === 0 || value >= 3, "must be 0 (no keepalives), or 3 and more");
+
+/** The kernel takes keys of at most 80 octets (TCP_MD5SIG_MAXKEYLEN). */
+const password = () =>
+  text()
+    .min(1, "must not be empty: leave the key out for no password")
+    .refine((value) => new TextEncoder().encode(value).length <= 80, "must have at most 80 octets");
+
+const NextHop = z
+  .strictObject({
+    ipv4: ipv4Address().optional().describe("Next hop of IPv4 routes."),
+    ipv6: ipv6Address().optional().describe("Next hop of IPv6 routes."),
+    interface: interfaceName().optional().describe("Use the addresses of this interface."),
+  })
+  .refine((it) => it.interface === undefined || (it.ipv4 === undefined && it.ipv6 === undefined), {
+    error: "give either interface, or ipv4 and ipv6",
+  });
+
+/** One entry of `bgp.peers`. What is left out comes from the keys of the same name under `bgp`. */
+export const Peer = z.strictObject({
+  name: text()
+    .regex(/^[a-zA-Z0-9]([-a-zA-Z0-9_.]{0,61}[a-zA-Z0-9])?$/, "must be 1 to 63 letters, digits, -, _ and .")
+    .optional()
+    .describe("Name in logs, metrics and `vipcast status`; the address if left out."),
+  address: hostAddress().describe("IPv4 or IPv6 address of the router."),
+  as: asNumber().describe("AS number of the router."),
+  port: wholeNumber(1, 65_535).default(179).describe("TCP port of the router."),
+  password: password().optional().describe("TCP-MD5 key (RFC 2385)."),
+  multihop: bool().default(false).describe("The router is more than one hop away: TTL 50 instead of 1."),
+  sourceAddress: hostAddress().optional().describe("Local address of the session."),
+  sourceInterface: interfaceName()
+    .optional()
+    .describe("Bind the session to this interface; needed for link-local addresses."),
+  holdTimeSeconds: holdTime().optional().describe("Offered hold time."),
+  keepaliveSeconds: wholeNumber(0, 21_845).optional().describe("Keepalive interval, at most a third of the hold time."),
+  connectRetrySeconds: seconds(1, 65_535).optional().describe("Time between two attempts to connect."),
+  families: z
+    .array(family)
+    .min(1, "must name at least one family")
+    .optional()
+    .describe("Address families to offer; the family of `address` if left out, both where `bgp.mpbgp.nextHop` is set."),
+  nextHop: NextHop.optional().describe("Next hop of what is announced; `{}` is the session's own address."),
+});
+export type Peer = z.output<typeof Peer>;
+
+const ControlPlane = z.strictObject({
+  enabled: named(bool().default(false).describe("Announce the control-plane VIP."), {
+    form: "bool",
+    flag: "controlplane",
+    env: ["cp_enable"],
+  }),
+  addresses: named(
+    z
+      .array(hostAddress(), { error: "must be a list of IP addresses" })
+      .max(16, "must have at most 16 addresses")
+      .default([])
+      .describe("The VIP, or several (dual-stack). `--vip` and `vip_address` are older names."),
+    { form: "list", flag: "address", env: ["address", "vip_address"] },
+  ),
+  port: named(wholeNumber(1, 65_535).default(6443).describe("Port of the API server."), {
+    form: "integer",
+    flag: "port",
+    env: ["port"],
+  }),
+  election: named(
+    bool().default(false).describe("BGP: announce only from the node that holds the Lease. ARP elects regardless."),
+    { form: "bool", flag: "leaderElection", env: ["vip_leaderelection"] },
+  ),
+  leaseName: named(
+    leaseName().default("plndr-cp-lock").describe("Lease of the control-plane VIP, `name` or `namespace/name`."),
+    { form: "text", flag: "leaseName", env: ["vip_leasename"] },
+  ),
+  leaseAnnotations: named(
+    z
+      .record(text(), text(), { error: "must be a map of texts" })
+      .default({})
+      .describe("Annotations of that Lease. In the environment: a JSON object."),
+    { form: "json", env: ["vip_leaseannotations"] },
+  ),
+  healthCheck: z
+    .strictObject({
+      enabled: named(
+        bool()
+          .default(true)
+          .describe(
+            "Announce only while the API server answers 200. `false` announces whatever it does, as kube-vip by default.",
+          ),
+        { form: "bool", flag: "controlPlaneHealthCheck", env: ["vipcast_control_plane_health_check"] },
+      ),
+      url: named(
+        text()
+          .regex(/^https?:\/\/[^\s/?#]+(\/\S*)?$/, "must be an http:// or https:// URL")
+          .refine((value) => URL.canParse(value), "must be an http:// or https:// URL")
+          .optional()
+          .describe(
+            "What to ask. Left out: `https://127.0.0.1:<port>/readyz` with the daemon's own credentials and the cluster's CA.",
+          ),
+        { form: "text", flag: "controlPlaneHealthCheckAddress", env: ["control_plane_health_check_address"] },
+      ),
+      periodSeconds: named(
+        decimalNumber(0.05, 3600).default(0.2).describe("Time from the start of one probe to the next."),
+        {
+          form: "number",
+          flag: "controlPlaneHealthCheckPeriodSeconds",
+          env: ["control_plane_health_check_period_seconds"],
+        },
+      ),
+      timeoutSeconds: named(
+        decimalNumber(0.05, 3600).default(0.25).describe("When a probe without an answer has failed."),
+        {
+          form: "number",
+          flag: "controlPlaneHealthCheckTimeoutSeconds",
+          env: ["control_plane_health_check_timeout_seconds"],
+        },
+      ),
+      failureThreshold: named(
+        wholeNumber(1, 1000).default(3).describe("Failures in a row until the VIP is withdrawn."),
+        {
+          form: "integer",
+          flag: "controlPlaneHealthCheckFailureThreshold",
+          env: ["control_plane_health_check_failure_threshold"],
+        },
+      ),
+      caFile: named(absolutePath().optional().describe("CA certificates for `url`, in addition to the system's."), {
+        form: "text",
+        flag: "controlPlaneHealthCheckCAPath",
+        env: ["control_plane_health_check_ca_path"],
+      }),
+    })
+    .prefault({})
+    .describe("Probe of the API server on this node."),
+});
+
+const Services = z.strictObject({
+  enabled: named(bool().default(false).describe("Serve Services of type LoadBalancer."), {
+    form: "bool",
+    flag: "services",
+    env: ["svc_enable"],
+  }),
+  namespace: named(namespaceName().optional().describe("Only Services of this namespace. Left out: all."), {
+    form: "text",
+    env: ["svc_namespace"],
+  }),
+  perServiceElection: named(bool().default(false).describe("One Lease per Service instead of one for all."), {
+    form: "bool",
+    flag: "servicesElection",
+    env: ["svc_election"],
+  }),
+  leaseName: named(
+    leaseName().default("plndr-svcs-lock").describe("Lease for all Services, `name` or `namespace/name`."),
+    { form: "text", flag: "servicesLeaseName", env: ["svc_leasename"] },
+  ),
+  interface: named(
+    interfaceName()
+      .optional()
+      .describe(
+        "Interface for the VIPs of Services; `auto`: the one whose subnet holds the address. Left out: `interface`.",
+      ),
+    { form: "text", flag: "serviceInterface", env: ["vip_servicesinterface"] },
+  ),
+  loadBalancerClass: named(
+    text()
+      .max(316)
+      .default("kube-vip.io/kube-vip-class")
+      .describe(
+        "`spec.loadBalancerClass` to serve; empty, with `legacyClassHandling: false`: Services without a class.",
+      ),
+    { form: "text", flag: "lbClassName", env: ["lb_class_name"], emptyMeansIt: ["flag", "environment"] },
+  ),
+  loadBalancerClassOnly: named(
+    bool().default(false).describe("Legacy handling: leave Services without a class alone."),
+    {
+      form: "bool",
+      flag: "lbClassOnly",
+      env: ["lb_class_only"],
+    },
+  ),
+  legacyClassHandling: named(bool().default(true).describe("Serve Services without a class, too."), {
+    form: "bool",
+    flag: "lbClassNameLegacyHandling",
+    env: ["lb_class_legacy_handling"],
+  }),
+  attachAddresses: named(bool().default(false).describe("BGP: put the VIPs on an interface, too."), {
+    form: "bool",
+    flag: "bgpAttachIPToInterface",
+    env: ["bgp_attach_ip_to_interface"],
+  }),
+  updateStatus: named(
+    bool()
+      .default(true)
+      .describe("Write status and annotations of Services. Flag and environment say the opposite (`disable…`)."),
+    { form: "bool", flag: "disableServiceUpdates", env: ["disable_service_updates"], inverted: true },
+  ),
+});
+
+const Election = z.strictObject({
+  leaseDurationSeconds: named(
+    seconds(1, 86_400).default(15).describe("How long a Lease that is not renewed is respected."),
+    {
+      form: "integer",
+      flag: "leaseDuration",
+      env: ["vip_leaseduration"],
+    },
+  ),
+  renewDeadlineSeconds: named(
+    seconds(1, 86_400).default(10).describe("When a holder that cannot renew steps down; less than the duration."),
+    { form: "integer", flag: "leaseRenewDuration", env: ["vip_renewdeadline"] },
+  ),
+  retryPeriodSeconds: named(
+    seconds(1, 86_400)
+      .default(2)
+      .describe("Time between two attempts; 1.2 times this must be less than the renew deadline."),
+    { form: "integer", flag: "leaseRetry", env: ["vip_retryperiod"] },
+  ),
+});
+
+const Bgp = z.strictObject({
+  localAs: named(asNumber().default(65_000).describe("AS number of this node."), {
+    form: "integer",
+    flag: "localAS",
+    env: ["bgp_as"],
+  }),
+  routerId: named(
+    ipv4Address()
+      .optional()
+      .describe("BGP identifier; must differ from node to node. Left out: see `routerInterface`."),
+    { form: "text", flag: "bgpRouterID", env: ["bgp_routerid"] },
+  ),
+  routerInterface: named(
+    interfaceName()
+      .optional()
+      .describe("Take the identifier from this interface's IPv4 address. Left out: from the node's."),
+    { form: "text", env: ["bgp_routerinterface"] },
+  ),
+  sourceAddress: named(
+    hostAddress()
+      .optional()
+      .describe("Local address of sessions with peers of its family. Not together with `sourceInterface`."),
+    { form: "text", flag: "sourceIP", env: ["bgp_sourceip"] },
+  ),
+  sourceInterface: named(interfaceName().optional().describe("Bind all sessions to this interface."), {
+    form: "text",
+    flag: "sourceIF",
+    env: ["bgp_sourceif"],
+  }),
+  holdTimeSeconds: named(
+    holdTime()
+      .optional()
+      .describe("Offered hold time. Left out: 9 (kube-vip: 30), or three keepalive intervals if that is more."),
+    { form: "integer", flag: "bgpHoldTimer", env: ["bgp_hold_time"] },
+  ),
+  keepaliveSeconds: named(
+    wholeNumber(0, 21_845).optional().describe("Keepalive interval. Left out: a third of the hold time."),
+    { form: "integer", flag: "bgpKeepAliveInterval", env: ["bgp_keepalive_interval"] },
+  ),
+  connectRetrySeconds: named(seconds(1, 65_535).default(10).describe("Time between two attempts to connect."), {
+    form: "integer",
+    env: ["vipcast_bgp_connect_retry_seconds"],
+  }),
+  listen: named(
+    text()
+      .optional()
+      .describe("Accept sessions of the configured peers on this `address:port`. Left out: the daemon only dials."),
+    { form: "text", flag: "bgpListen", env: ["vipcast_bgp_listen"] },
+  ),
+  mpbgp: z
+    .strictObject({
+      nextHop: named(
+        z
+          .enum(["fixed", "auto_sourceip", "auto_sourceif"], { error: "must be fixed, auto_sourceip or auto_sourceif" })
+          .optional()
+          .describe("Offer both families to every peer, with this next hop; for peers that do not say otherwise."),
+        { form: "text", env: ["mpbgp_nexthop"] },
+      ),
+      ipv4: named(ipv4Address().optional().describe("`fixed`: next hop of IPv4 routes."), {
+        form: "text",
+        env: ["mpbgp_ipv4"],
+      }),
+      ipv6: named(ipv6Address().optional().describe("`fixed`: next hop of IPv6 routes."), {
+        form: "text",
+        env: ["mpbgp_ipv6"],
+      }),
+    })
+    .prefault({})
+    .describe("MP-BGP for all peers, as in kube-vip."),
+  peers: named(
+    z
+      .array(z.union([text(), Peer]), { error: "must be a list of peers" })
+      .max(128, "must have at most 128 peers")
+      .default([])
+      .describe("The routers: kube-vip's text for a peer, or a map. `vipcast_bgp_peers` is the same list as JSON."),
+    { form: "list", flag: "bgppeers", env: ["bgp_peers"] },
+  ),
+});
+
+/** The file. Sections may be left out; what is left out has its default. */
+export const Config = z
+  .strictObject({
+    mode: named(
+      z
+        .enum(["bgp", "arp", "auto"], { error: "must be bgp, arp or auto" })
+        .optional()
+        .describe(
+          "How VIPs are made reachable. `--bgp`, `bgp_enable`, `--arp` and `vip_arp` say the same; `auto` is BGP with ARP as fallback.",
+        ),
+      { form: "text", flag: "mode", env: ["vipcast_mode"] },
+    ),
+    nodeName: named(objectName().optional().describe("Name of this node. Left out: the host name."), {
+      form: "text",
+      flag: "nodeName",
+      env: ["vip_nodename"],
+    }),
+    instanceName: named(
+      text()
+        .regex(/^[A-Za-z0-9._-]{0,243}$/, "must be at most 243 letters, digits, ., _ and -")
+        .default("")
+        .describe("Tells apart two daemons on one node."),
+      { form: "text", flag: "instanceName", env: ["instance_name", "INSTANCE_NAME"] },
+    ),
+    interface: named(
+      interfaceName()
+        .optional()
+        .describe(
+          "Interface that gets the VIPs. Left out: `lo` with BGP, with ARP the one whose subnet holds the address.",
+        ),
+      { form: "text", flag: "interface", env: ["vip_interface"] },
+    ),
+    prefixLengths: named(
+      z
+        .array(wholeNumber(1, 128), { error: "must be a list of one or two prefix lengths" })
+        .max(2, "must have at most two prefix lengths, IPv4 first")
+        .default([])
+        .describe(
+          "Prefix length of VIPs on an interface, IPv4 first. Left out: 32 and 128. Routes are always /32 and /128.",
+        ),
+      { form: "integers", flag: "vipSubnet", env: ["vip_subnet", "vip_cidr"] },
+    ),
+    controlPlane: ControlPlane.prefault({}).describe("The VIP of the Kubernetes API."),
+    services: Services.prefault({}).describe("The VIPs of Services of type LoadBalancer."),
+    election: Election.prefault({}).describe("Timing of all Leases."),
+    bgp: Bgp.prefault({}).describe("BGP sessions."),
+    arp: z
+      .strictObject({
+        intervalMillis: named(
+          wholeNumber(500, 3_600_000)
+            .default(3000)
+            .describe("Time between two gratuitous ARP and NDP announcements of a VIP."),
+          { form: "integer", env: ["vip_arpRate"] },
+        ),
+      })
+      .prefault({})
+      .describe("ARP and NDP."),
+    fallback: z
+      .strictObject({
+        delaySeconds: named(
+          decimalNumber(0, 3600)
+            .default(5)
+            .describe("How long no BGP session may have been up before ARP and NDP stand in."),
+          { form: "number", flag: "fallbackDelay", env: ["vipcast_fallback_delay_seconds"] },
+        ),
+        settleSeconds: named(
+          decimalNumber(0, 3600)
+            .default(10)
+            .describe("How long a session must have been up before BGP takes over again."),
+          { form: "number", env: ["vipcast_fallback_settle_seconds"] },
+        ),
+      })
+      .prefault({})
+      .describe("Mode `auto`."),
+    kubernetes: z
+      .strictObject({
+        kubeconfig: named(
+          absolutePath()
+            .optional()
+            .describe(
+              "Left out: `/etc/kubernetes/admin.conf`, then `$HOME/.kube/config`, then the pod's service account.",
+            ),
+          { form: "text", flag: "k8sConfigPath", env: ["k8s_config_file"] },
+        ),
+        address: named(text().optional().describe("Server address instead of the one in the kubeconfig."), {
+          form: "text",
+          env: ["kubernetes_addr"],
+        }),
+        namespace: named(namespaceName().default("kube-system").describe("Namespace of Leases when not in a pod."), {
+          form: "text",
+          flag: "namespace",
+          env: ["cp_namespace"],
+        }),
+      })
+      .prefault({})
+      .describe("Access to the Kubernetes API."),
+    metrics: z
+      .strictObject({
+        listen: named(
+          text().default(":2112").describe("Listen address of `/metrics`; `off` (or an empty flag) turns it off."),
+          {
+            form: "text",
+            flag: "prometheusHTTPServer",
+            env: ["prometheus_server"],
+            emptyMeansIt: ["flag"],
+          },
+        ),
+      })
+      .prefault({})
+      .describe("Prometheus."),
+    health: z
+      .strictObject({
+        port: named(
+          wholeNumber(0, 65_535)
+            .refine((value) => value === 0 || value >= 1024, "must be 0 (off), or 1024 and more")
+            .default(0)
+            .describe("Port of `/livez`, `/readyz` and `/healthz`; 0 turns them off."),
+          { form: "integer", flag: "healthCheckPort", env: ["health_check_port"] },
+        ),
+      })
+      .prefault({})
+      .describe("Probes of the kubelet."),
+    log: z
+      .strictObject({
+        level: named(
+          z
+            .enum(["debug", "info", "warn", "error"], { error: "must be debug, info, warn or error" })
+            .default("info")
+            .describe("In the environment and as a flag also kube-vip's numbers: -4, 0, 4, 8."),
+          { form: "level", flag: "log", env: ["vip_loglevel"] },
+        ),
+      })
+      .prefault({})
+      .describe("Logging."),
+    status: z
+      .strictObject({
+        socket: named(
+          absolutePath()
+            .max(107, "must have at most 107 characters: the kernel's limit for a socket's path")
+            .default("/run/vipcast/vipcast.sock")
+            .describe("Unix socket that `vipcast status` asks."),
+          { form: "text", flag: "statusSocket", env: ["vipcast_status_socket"] },
+        ),
+      })
+      .prefault({})
+      .describe("The daemon's own status."),
+  })
+  .meta({ title: "vipcast configuration" });
+export type Config = z.output<typeof Config>;
