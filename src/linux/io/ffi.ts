@@ -102,29 +102,41 @@ export function closeSocket(fd: number): void {
 }
 
 /**
- * Calls `onReadable` from the event loop while `fd` has something to read (libuv's own poll handle, so no thread and
- * no timer). The callback must read until nothing is left. Close the watch before the descriptor.
+ * Calls `onReadable` from the event loop while `fd` has something to read or an error to tell (libuv's own poll
+ * handle, so no thread and no timer). The callback must read until nothing is left. Close the watch before the
+ * descriptor.
  *
  * @throws Error when this build of Node does not let native modules reach its event loop
  */
 export function watchReadable(fd: number, onReadable: () => void): { close(): void } {
-  // An exception in a foreign callback vanishes and stops later calls: hand it to the event loop, where it is seen.
-  const guarded = (): void => {
+  let closed = false;
+  // Called with libuv's status, whatever koffi's types say.
+  const ring = (status: unknown): void => {
     try {
       onReadable();
+      // An error on the socket, such as a netlink queue that ran over, makes libuv stop polling it.
+      if (status !== 0 && !closed) handle.start({ readable: true }, ring);
     } catch (error) {
+      // An exception in a foreign callback vanishes and stops later calls: let the event loop raise it instead.
       setImmediate(() => {
         throw error;
       });
     }
   };
-  let handle;
+  const handle = pollHandle(fd, ring);
+  return {
+    close() {
+      closed = true;
+      handle.close();
+    },
+  };
+}
+
+function pollHandle(fd: number, ring: (status: unknown) => void): ReturnType<typeof koffi.node.poll> {
   try {
-    handle = koffi.node.poll(fd, { readable: true }, guarded);
+    return koffi.node.poll(fd, { readable: true }, ring);
   } catch (cause) {
-    throw new Error("this build of Node hides libuv's poll handles; run vipcast with an official Node binary", {
-      cause,
-    });
+    const advice = "run vipcast with an official Node binary";
+    throw new Error(`this build of Node does not let native code watch a descriptor; ${advice}`, { cause });
   }
-  return { close: () => handle.close() };
 }

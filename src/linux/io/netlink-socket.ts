@@ -108,7 +108,7 @@ export class NetlinkSocket {
         if (message.type === NLMSG.done || message.type === NLMSG.error) {
           return { outcome: decodeOutcome(message), payloads, interrupted };
         }
-        if (message.type !== NLMSG.noop) payloads.push(message.payload.slice());
+        if (message.type !== NLMSG.noop) payloads.push(new Uint8Array(message.payload));
       }
     }
   }

@@ -126,7 +126,7 @@ export interface Outcome {
 /** @throws Truncated when it is shorter than its number. */
 export function decodeOutcome(message: NetlinkMessage): Outcome {
   const reader = new NativeReader(message.payload);
-  const errno = -reader.i32("error number");
+  const errno = 0 - reader.i32("error number");
   if ((message.flags & FLAG.ackAttributes) === 0) return { errno, explanation: null };
   if (message.type === NLMSG.error) {
     const requestLength = reader.u32("request length");

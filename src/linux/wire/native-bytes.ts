@@ -56,26 +56,30 @@ export class NativeWriter {
   #view = new DataView(this.#buffer.buffer);
   #length = 0;
   u8(value: number): this {
-    this.#view.setUint8(this.#grow(1), value);
+    const at = this.#grow(1);
+    this.#view.setUint8(at, value);
     return this;
   }
   u16(value: number): this {
-    this.#view.setUint16(this.#grow(2), value, true);
+    const at = this.#grow(2);
+    this.#view.setUint16(at, value, true);
     return this;
   }
   u32(value: number): this {
-    this.#view.setUint32(this.#grow(4), value, true);
+    const at = this.#grow(4);
+    this.#view.setUint32(at, value, true);
     return this;
   }
   /** Writes the octets and fills up to a multiple of four. */
   padded(value: Uint8Array): this {
-    this.#buffer.set(value, this.#grow(align4(value.length)));
+    const at = this.#grow(align4(value.length));
+    this.#buffer.set(value, at);
     return this;
   }
   finish(): Uint8Array {
     return this.#buffer.slice(0, this.#length);
   }
-  /** Makes room, zeroed; the index comes first, because growing replaces the view. */
+  /** Makes room, zeroed, and says where. To be called before the buffer is looked at: growing replaces it. */
   #grow(count: number): number {
     const at = this.#length;
     this.#length += count;
