@@ -8,6 +8,8 @@ export const EVENTS = {
   "daemon.started": "info", //        version, node, mode
   "daemon.stopping": "info", //       signal
   "daemon.stopped": "info", //
+  "daemon.failed": "error", //        error (the start did not succeed)
+  "daemon.stop-overdue": "error", //  (something hung, the process leaves)
   "config.warning": "warn", //        (the warning is the message)
   "address.added": "info", //         address, interfaceIndex
   "address.removed": "info", //       address, interfaceIndex
@@ -18,8 +20,21 @@ export const EVENTS = {
   "fallback.started": "warn", //      (no session for the configured time)
   "fallback.ended": "info", //
   "probe.changed": "info", //         state, detail
+  "election.state": "info", //        lease, from, to, cause, holder
+  "election.request-failed": "warn", // lease, error (once per kind of failure)
+  "kube.watch.interrupted": "warn", // path, error (once per kind of failure)
+  "kube.object.refused": "warn", //   path, key, error (that object alone is left out)
   "kube.synced": "info", //           services, endpointSlices, nodes
   "status.write-failed": "warn", //   service, error
+  "bgp.session.state": "info", //     from, to, cause (of the peer as an operator sees it)
+  "bgp.connection.state": "debug", // slot, from, to, cause (of one of the peer's two connections)
+  "bgp.connection.refused": "debug", // remote, reason
+  "bgp.transport.failed": "warn", //  reason (logged when it changes)
+  "bgp.notification.sent": "info", // code, subcode, section
+  "bgp.notification.received": "warn", // code, subcode
+  "bgp.update.malformed": "warn", //  attributes, sections, withdrawn, suppressed, hex
+  "bgp.update.ignored": "info", //    reason (once per session)
+  "bgp.family.not-announced": "warn", // family, reason (logged when it changes)
 } as const satisfies Record<string, "debug" | "info" | "warn" | "error">;
 
 export type EventName = keyof typeof EVENTS;
