@@ -35,6 +35,8 @@ export const EVENTS = {
   "bgp.update.malformed": "warn", //  attributes, sections, withdrawn, suppressed, hex
   "bgp.update.ignored": "info", //    reason (once per session)
   "bgp.family.not-announced": "warn", // family, reason (logged when it changes)
+  "l2.announce.failed": "warn", //    vip, interfaceIndex, error (when it changes)
+  "l2.announce.recovered": "info", // vip, interfaceIndex
 } as const satisfies Record<string, "debug" | "info" | "warn" | "error">;
 
 export type EventName = keyof typeof EVENTS;
