@@ -45,6 +45,8 @@ export interface WatchEvent {
 }
 
 export interface WatchHandler {
+  /** The server has accepted the watch; nothing need have changed yet. */
+  open?(): void;
   event(event: WatchEvent): void;
   end(reason: WatchEnd): void;
 }
@@ -151,8 +153,12 @@ class HttpsKubeClient implements KubeClient {
       message.on("error", fail);
       message.on("response", (answer) => {
         openBy.close();
-        if (answer.statusCode === 200) readEvents(answer, () => over, on, end);
-        else readResponse(answer, (response) => end({ kind: "refused", response }), fail);
+        if (answer.statusCode !== 200) {
+          return readResponse(answer, (response) => end({ kind: "refused", response }), fail);
+        }
+        if (over) return;
+        on.open?.();
+        readEvents(answer, () => over, on, end);
       });
       message.end();
     };

@@ -7,7 +7,7 @@ import { type LeaseObject, parseLease } from "./lease.ts";
 export interface LeaseWatchHandler {
   /** `lease` is null when it was deleted; `revision` is the resourceVersion of the change. */
   onLease(lease: LeaseObject | null, revision: string): void;
-  /** True from the first event of a watch to its end. */
+  /** True from the opening of a watch to its end. */
   onWatching(watching: boolean): void;
 }
 
@@ -59,6 +59,10 @@ export class LeaseWatch {
       timeoutSeconds: String(Math.round(300 + 300 * this.#entropy.fraction())),
     };
     this.#open = this.#client.watch(this.#path, query, {
+      open: () => {
+        this.#isWatching = true;
+        this.#handler.onWatching(true);
+      },
       event: (event) => this.#take(event),
       end: () => this.#ended(),
     });
@@ -73,8 +77,6 @@ export class LeaseWatch {
     this.#attempts = 0;
     if (event.type === "BOOKMARK") return;
     this.#handler.onLease(event.type === "DELETED" ? null : lease, lease.resourceVersion);
-    if (!this.#isWatching) this.#handler.onWatching(true);
-    this.#isWatching = true;
   }
 
   #ended(): void {
