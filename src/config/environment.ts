@@ -50,7 +50,7 @@ export function printEnvironment(loaded: Loaded): readonly Variable[] {
     }
     out.changed("bgp.sourceInterface", "bgp.sourceAddress");
     // A comma ends a peer in kube-vip's list.
-    const texts = bgp.peers.filter((peer) => typeof peer === "string" && !peer.includes(","));
+    const texts = bgp.peers.filter((peer): peer is string => typeof peer === "string" && !peer.includes(","));
     if (texts.length < bgp.peers.length) out.add("vipcast_bgp_peers", JSON.stringify(bgp.peers));
     else if (texts.length > 0) out.add("bgp_peers", texts.join(","));
   }

@@ -3,6 +3,7 @@ import { type Option, options } from "./options.ts";
 import { type ConfigProblem, type ConfigWarning, type Origin } from "./problem.ts";
 import { type ConfigFile, readFile } from "./read-file.ts";
 import { type Environment, type Flags, type Given, Names } from "./read-names.ts";
+import type { Report } from "./resolve-peers.ts";
 import { resolve } from "./resolve.ts";
 import { Config, Peer } from "./schema.ts";
 import type { Settings } from "./settings.ts";
@@ -36,7 +37,30 @@ export interface Refused {
  * Settings from all sources: flag before environment before file before default, each name by itself.
  * Pure: the caller reads the file and hands over the environment.
  */
-export function loadSettings({ flags, env, file }: Sources): Loaded | Refused {
+export function loadSettings(sources: Sources): Loaded | Refused {
+  const read = readConfig(sources);
+  if ("errors" in read) return read;
+  const { config, singlePeer, origins, names, report } = read;
+  const settings = resolve(config, singlePeer, report, (key, message) => names.warn(key, message));
+  if (settings === null) return { errors: names.problems, warnings: names.warnings };
+  return { settings, config, singlePeer, warnings: names.warnings, origins };
+}
+
+/** For commands that need single values and no daemon: the rules over several keys are not applied. */
+export function loadConfig(sources: Sources): Pick<Loaded, "config" | "warnings"> | Refused {
+  const read = readConfig(sources);
+  return "errors" in read ? read : { config: read.config, warnings: read.names.warnings };
+}
+
+interface Read {
+  readonly config: Config;
+  readonly singlePeer: Peer | null;
+  readonly origins: ReadonlyMap<string, Origin>;
+  readonly names: Names;
+  readonly report: Report;
+}
+
+function readConfig({ flags, env, file }: Sources): Read | Refused {
   const names = new Names(flags, env);
   const read = file === null ? null : readFile(file);
   const fromFile = read === null || "problems" in read ? null : read;
@@ -48,50 +72,39 @@ export function loadSettings({ flags, env, file }: Sources): Loaded | Refused {
     const inFile = fromFile !== null && valueAt(tree, path) !== undefined;
     origins.set(key, inFile ? { source: "file", name: fromFile.positionOf(path) } : { source: "default" });
   }
-  const put = (option: Option, given: Given): void => {
+  for (const option of options) {
+    const given = readOption(names, option);
+    if (given === null) continue;
     origins.set(option.key, { source: given.source, name: given.name });
     if (given.value !== undefined) setAt(tree, option.path, given.value);
-  };
-  for (const option of options) {
-    if (option.key === "mode") continue;
-    const given = option.key === "bgp.peers" ? peerList(names, option) : names.option(option);
-    if (given !== null) put(option, given);
   }
-  const modeOption = options.find(({ key }) => key === "mode")!;
-  const mode = chooseMode(names, modeOption);
-  if (mode !== null) put(modeOption, mode);
   names.foreign(valueAt(tree, ["controlPlane", "port"]) ?? 6443);
   names.unknown();
   const singlePeer = readSinglePeer(names);
 
-  const report = (path: readonly PropertyKey[], what: string, hint = ""): void =>
-    names.refuse(place(path, origins, singlePeer === null ? null : valueAt(tree, ["bgp", "peers"])), what, hint);
+  const listed = valueAt(tree, ["bgp", "peers"]);
+  const singleIndex = Array.isArray(listed) ? listed.length : 0;
+  const report: Report = (path, what, hint = "") => names.refuse(placeOf(path, origins, singleIndex), what, hint);
   const checked = Config.safeParse(tree);
   if (!checked.success) for (const it of findings(checked.error.issues, tree)) report(it.path, it.what, it.hint);
   // Rules over several keys mean little while single values are wrong.
   if (names.problems.length > 0 || !checked.success) return { errors: names.problems, warnings: names.warnings };
-  const config = checked.data;
-  const settings = resolve(config, singlePeer, report, (key, message) => names.warn(key, message));
-  if (settings === null) return { errors: names.problems, warnings: names.warnings };
-  return { settings, config, singlePeer, warnings: names.warnings, origins };
+  return { config: checked.data, singlePeer, origins, names, report };
 }
 
-/** Where a key got its value, for the message. */
-function place(path: readonly PropertyKey[], origins: ReadonlyMap<string, Origin>, peers: unknown): string {
+function readOption(names: Names, option: Option): Given | null {
+  if (option.key === "mode") return chooseMode(names, option);
+  return option.key === "bgp.peers" ? peerList(names, option) : names.option(option);
+}
+
+/** Where a key got its value, for the message. `singleIndex` is where the peer of `bgp_peeraddress` stands in the list. */
+function placeOf(path: readonly PropertyKey[], origins: ReadonlyMap<string, Origin>, singleIndex: number): string {
   const key = pathText(path);
-  if (
-    path[0] === "bgp" &&
-    path[1] === "peers" &&
-    peers !== null &&
-    path[2] === (Array.isArray(peers) ? peers.length : 0)
-  )
-    return "bgp_peeraddress";
-  const origin =
-    origins.get(path.filter((it) => typeof it === "string").join(".")) ?? origins.get(path.slice(0, 2).join("."));
+  if (path[0] === "bgp" && path[1] === "peers" && path[2] === singleIndex) return "bgp_peeraddress";
+  const origin = origins.get(key) ?? origins.get(path.slice(0, 2).join(".")) ?? origins.get(String(path[0]));
   if (origin === undefined || origin.source === "default") return key === "" ? "settings" : key;
-  return origin.source === "file"
-    ? `${origin.name}: ${key}`
-    : `${origin.name}${pathText(path.filter((it) => typeof it === "number"))}`;
+  if (origin.source === "file") return `${origin.name}: ${key}`;
+  return `${origin.name}${pathText(path.filter((it) => typeof it === "number"))}`;
 }
 
 /** `bgp_peers` and the JSON of `vipcast_bgp_peers` are one list. */
