@@ -1,10 +1,10 @@
 import { Instant } from "../../base/time.ts";
 import { unreachable } from "../../base/unreachable.ts";
 import type { BgpFault } from "../wire/faults.ts";
-import type { Message } from "../wire/message.ts";
+import type { Message, RouteRefresh } from "../wire/message.ts";
 import type { Notification } from "../wire/notification.ts";
 import type { Open } from "../wire/open.ts";
-import type { Update } from "../wire/update.ts";
+import type { DecodedUpdate } from "../wire/update.ts";
 import type { Negotiated } from "./negotiation.ts";
 
 /**
@@ -69,8 +69,8 @@ export type Event =
   | { readonly type: "collision-lost" } //       23
   | { readonly type: "received-notification"; readonly notification: Notification } // 24, 25
   | { readonly type: "received-keepalive" } //   26
-  | { readonly type: "received-update"; readonly update: Update } //  27
-  | { readonly type: "received-route-refresh" } //   RFC 2918
+  | { readonly type: "received-update"; readonly decoded: DecodedUpdate } //  27
+  | { readonly type: "received-route-refresh"; readonly request: RouteRefresh } //   RFC 2918
   | { readonly type: "sent-update" } //          restarts the KeepaliveTimer (§10)
   | { readonly type: "drained" }; //             TCP took all that we wrote (RFC 9687 §3)
 
@@ -89,7 +89,10 @@ export type Action =
   | { readonly type: "send"; readonly message: Message }
   /** Ends the TCP connection or the attempt at one; `abort` does not wait for what is still to be written. */
   | { readonly type: "drop"; readonly cause: DropCause; readonly abort: boolean }
-  | { readonly type: "deliver"; readonly update: Update };
+  /** Routes of the peer, to be applied. */
+  | { readonly type: "deliver"; readonly decoded: DecodedUpdate }
+  /** The peer asks for our routes of one family again. */
+  | { readonly type: "resend"; readonly request: RouteRefresh };
 
 export interface Step {
   readonly state: State;

@@ -255,11 +255,15 @@ function established(state: Established, event: Event, context: Context): Step {
     case "received-update": // Event 27
       return {
         state: { ...state, hold: holdDeadline(session, context) },
-        actions: [{ type: "deliver", update: event.update }],
+        actions: [{ type: "deliver", decoded: event.decoded }],
       };
     case "received-keepalive": // Event 26
-    case "received-route-refresh": // restarts the HoldTimer in practice, though not in the RFC's list
       return stay({ ...state, hold: holdDeadline(session, context) });
+    case "received-route-refresh": // restarts the HoldTimer in practice, though RFC 4271 does not know it
+      return {
+        state: { ...state, hold: holdDeadline(session, context) },
+        actions: [{ type: "resend", request: event.request }],
+      };
     case "sent-update": // §10: an UPDATE says that we live as well as a KEEPALIVE does
       return stay({ ...state, keepalive: keepaliveDeadline(session, context) });
     case "drained": // RFC 9687 §3

@@ -5,7 +5,7 @@ import type { Asn } from "../wire/asn.ts";
 import type { AddressFamily } from "../wire/families.ts";
 import { prefixProblem } from "../wire/nlri.ts";
 import type { PathAttributes, UpdateContext } from "../wire/path-attributes.ts";
-import { type AttributeFault, type Update, wantsWithdrawal } from "../wire/update.ts";
+import { type DecodedUpdate, wantsWithdrawal } from "../wire/update.ts";
 
 /** A route as one peer announced it. */
 export interface ReceivedRoute {
@@ -60,7 +60,7 @@ export class AdjRibIn {
    *
    * @returns true when any route changed
    */
-  apply(update: Update, faults: readonly AttributeFault[]): boolean {
+  apply({ update, faults }: DecodedUpdate): boolean {
     const { attributes } = update;
     const gone: Prefix[] = [...update.withdrawn];
     const { mpReach, mpUnreach } = attributes;

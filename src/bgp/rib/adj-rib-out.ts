@@ -57,7 +57,7 @@ export class AdjRibOut {
   /** Announcements to be made; a key stands for one family and one set of attributes. */
   readonly #groups = new Map<string, Group>();
   readonly #endOfRib: Set<AddressFamily>;
-  #oversizedCount = 0;
+  readonly #oversized = new Map<AddressFamily, number>();
 
   constructor(context: OutContext) {
     this.#context = context;
@@ -72,8 +72,8 @@ export class AdjRibOut {
   }
 
   /** Prefixes that are not announced because one of them with its attributes exceeds a message. */
-  get oversizedCount(): number {
-    return this.#oversizedCount;
+  oversized(): { readonly family: AddressFamily; readonly count: number }[] {
+    return [...this.#oversized].map(([family, count]) => ({ family, count }));
   }
 
   /** True when the peer was told everything; what TCP still holds is another matter. */
@@ -111,7 +111,7 @@ export class AdjRibOut {
   #reconcile(): void {
     this.#withdrawals.clear();
     this.#groups.clear();
-    this.#oversizedCount = 0;
+    this.#oversized.clear();
     const desired = this.#desired ?? NOTHING;
     const rooms = new Map<string, number>();
     const kept = new Set<Prefix>();
@@ -122,7 +122,7 @@ export class AdjRibOut {
       const key = keyOf(family, attributes);
       if (!rooms.has(key)) rooms.set(key, this.#roomFor(family, attributes, nextHop));
       if (prefixSize(prefix) > rooms.get(key)!) {
-        this.#oversizedCount++;
+        this.#oversized.set(family, (this.#oversized.get(family) ?? 0) + 1);
         continue;
       }
       kept.add(prefix);
