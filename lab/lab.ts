@@ -1,0 +1,140 @@
+import type { Target } from "./client.ts";
+import { machineMillis } from "./machine-time.ts";
+import type { Rack } from "./rack/rack.ts";
+import { type ClientFigures, figuresOf } from "./report/client-view.ts";
+import { type Bound, type Expectation, expectationLine, judge, type TimelineEntry } from "./report/result.ts";
+import { API_PORT, WORKLOAD_PORT } from "./topology.ts";
+import { NotInTime, type Seen, waitFor } from "./wait.ts";
+
+/** A condition that later steps build on did not come true; the scenario ends here, its expectation has failed. */
+export class ScenarioFailed extends Error {
+  override readonly name = "ScenarioFailed";
+}
+
+const CLIENT_INTERVAL_MILLIS = 5;
+
+/** What a scenario plays with: its rack, its record, and the two ways to demand something. */
+export class Lab {
+  readonly rack: Rack;
+  readonly signal: AbortSignal;
+  readonly startedAt = machineMillis();
+  readonly expectations: Expectation[] = [];
+  readonly timeline: TimelineEntry[] = [];
+  /** Those entries of the timeline that are steps of the scenario. */
+  readonly steps: TimelineEntry[] = [];
+  readonly #print: (line: string) => void;
+
+  constructor(rack: Rack, signal: AbortSignal, print: (line: string) => void) {
+    this.rack = rack;
+    this.signal = signal;
+    this.#print = print;
+  }
+
+  /** Begins a step: printed, in the timeline, a line in the drawing. @returns machine time */
+  step(text: string): number {
+    this.signal.throwIfAborted();
+    const at = machineMillis();
+    const entry = this.#entry(at, text);
+    this.steps.push(entry);
+    this.#print(`${clock(entry.atMillis)}  ${text}`);
+    return at;
+  }
+
+  /** Something that was seen to happen: in the timeline only. @param at  machine time */
+  note(text: string, at = machineMillis()): void {
+    this.#entry(at, text);
+  }
+
+  expect(name: string, measured: string | number | null, unit: string, bound: Bound): void {
+    const expectation = judge(name, measured, unit, bound);
+    this.expectations.push(expectation);
+    this.#print(`        ${expectationLine(expectation)}`);
+    this.#entry(machineMillis(), `${expectation.ok ? "ok" : "FAIL"}: ${name}: ${expectation.measured ?? "never"}`);
+  }
+
+  /**
+   * Demands that something comes true within `boundMillis` of `since`. It is waited for well beyond the bound, so that
+   * the report has a figure.
+   *
+   * @throws ScenarioFailed when it never comes true
+   */
+  async within(name: string, boundMillis: number, condition: () => Seen | Promise<Seen>, since = machineMillis()): Promise<void> {
+    try {
+      await waitFor(name, boundMillis * 2 + 5_000, condition, { signal: this.signal, everyMillis: 10 });
+    } catch (error) {
+      if (!(error instanceof NotInTime)) throw error;
+      this.expect(name, null, "ms", { atMost: boundMillis });
+      throw new ScenarioFailed(error.message, { cause: error });
+    }
+    this.expect(name, machineMillis() - since, "ms", { atMost: boundMillis });
+  }
+
+  /**
+   * Demands next hops: in the table that the router itself shows, and in the kernel that forwards.
+   *
+   * @param expected  address to the nodes' names in order ("n1 n3"); an empty text for no route
+   */
+  async routed(what: string, expected: Readonly<Record<string, string>>, boundMillis: number, since = machineMillis()): Promise<void> {
+    const wanted = describeTable(expected);
+    const show = (table: ReadonlyMap<string, string>): string =>
+      describeTable(Object.fromEntries(Object.keys(expected).map((vip) => [vip, table.get(hostPrefix(vip)) ?? ""])));
+    let shown = "";
+    await this.within(`${what}: in the router's table`, boundMillis, async () => {
+      shown = show(await this.rack.routerTable());
+      if (shown !== wanted) return `${this.rack.router.cli}: ${shown}; wanted: ${wanted}`;
+      const forwarded = show(await this.rack.kernelTable());
+      return forwarded === wanted || `kernel: ${forwarded}; wanted: ${wanted}`;
+    }, since);
+    this.expect(`${what}: next hops by ${this.rack.router.cli}`, shown, "", { equals: wanted });
+  }
+
+  /** Points the client at these and at nothing else; every few milliseconds a new connection to each. */
+  aim(targets: readonly Target[]): void {
+    this.rack.client.aim(targets, CLIENT_INTERVAL_MILLIS);
+  }
+
+  /** Demands an answer of exactly these nodes to connections begun from now on. */
+  async reached(target: Target, nodes: string, boundMillis: number): Promise<void> {
+    const since = machineMillis();
+    await this.within(`the client reaches ${target.name}, answered by ${nodes}`, boundMillis, () => {
+      const seen = this.rack.client.answersSince(target.name, since).nodes.join(" ");
+      return seen === nodes || `answers of ${seen === "" ? "nobody" : seen}`;
+    });
+  }
+
+  /** What the client saw of each of its targets from `from` until now. */
+  async figures(from: number): Promise<ReadonlyMap<string, ClientFigures>> {
+    const to = await this.rack.client.settled();
+    this.signal.throwIfAborted();
+    const { attempts, targets } = this.rack.client;
+    return new Map(targets.map(({ name }) => [name, figuresOf(attempts, name, { from, to })]));
+  }
+
+  /** Lets the given time pass while the client goes on. */
+  async pass(millis: number): Promise<void> {
+    const until = machineMillis() + millis;
+    await waitFor("time passes", millis + 5_000, () => machineMillis() >= until, { signal: this.signal });
+  }
+
+  #entry(at: number, event: string): TimelineEntry {
+    const entry = { atMillis: Math.round(at - this.startedAt), event };
+    this.timeline.push(entry);
+    return entry;
+  }
+}
+
+/** A Service's address as the client sees it. */
+export const serviceTarget = (name: string, host: string): Target => ({ name, host, port: WORKLOAD_PORT });
+
+/** The control-plane VIP as the client sees it: the API server's port, asked only for the node's name. */
+export const controlPlaneTarget = (name: string, host: string): Target => ({ name, host, port: API_PORT, ask: "who" });
+
+const hostPrefix = (vip: string): string => `${vip}/${vip.includes(":") ? 128 : 32}`;
+
+/** "10.40.0.1 n1 n2, fd40::1 -": one text, so that one comparison covers all addresses. */
+const describeTable = (table: Readonly<Record<string, string>>): string =>
+  Object.entries(table)
+    .map(([vip, nodes]) => `${vip} ${nodes === "" ? "-" : nodes}`)
+    .join(", ");
+
+const clock = (millis: number): string => `${(millis / 1000).toFixed(1).padStart(6)} s`;

@@ -1,0 +1,142 @@
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { cp, mkdir, readdir, rm, writeFile } from "node:fs/promises";
+import { Lab, ScenarioFailed } from "./lab.ts";
+import { machineMillis } from "./machine-time.ts";
+import type { KubeKind } from "./rack/kube-server.ts";
+import { listNamespaces } from "./rack/namespaces.ts";
+import { Rack } from "./rack/rack.ts";
+import type { Result } from "./report/result.ts";
+import { clientViewSvg } from "./report/svg.ts";
+import type { RouterKind } from "./router/driver.ts";
+import type { Scenario } from "./scenario.ts";
+import { NODE_NAMES } from "./topology.ts";
+
+export interface PlayOptions {
+  readonly router: RouterKind;
+  readonly kube: KubeKind;
+  readonly product: readonly string[];
+  /** Ends the scenario; the rack is taken down before `play` rejects. */
+  readonly signal: AbortSignal;
+  readonly print: (line: string) => void;
+  /** Where the results go. */
+  readonly resultsFolder: string;
+  /** Told of the rack as soon as there is one, so that it can be removed in an emergency. */
+  readonly onRack: (rack: Rack) => void;
+}
+
+/** How long an interrupted scenario may take to notice, before the rack is taken from under it. */
+const NOTICE_MILLIS = 4_000;
+
+/**
+ * Builds a rack, plays the scenario, takes the rack down and looks whether anything is left of it.
+ *
+ * @throws the reason of `signal`, once everything is gone
+ */
+export async function play(scenario: Scenario, options: PlayOptions): Promise<Result> {
+  const { router, kube, product, signal, print, resultsFolder } = options;
+  const rack = await Rack.prepare({
+    router,
+    kube,
+    product,
+    clientOnLan: scenario.clientOnLan,
+    manifestFlags: scenario.manifestFlags,
+    environment: scenario.environment,
+    onProgress: (text) => lab.step(text),
+    signal,
+  });
+  options.onRack(rack);
+  const lab = new Lab(rack, signal, print);
+  const logs = `${resultsFolder}/${scenario.name}-logs`;
+  try {
+    await settled(run(scenario, lab), signal);
+    signal.throwIfAborted();
+    await rm(logs, { recursive: true, force: true });
+    if (!lab.expectations.every(({ ok }) => ok)) await keepLogs(rack.folder, logs);
+  } finally {
+    if (!signal.aborted) lab.step("the rack is taken down");
+    await rack.destroy();
+  }
+  lab.expect("left behind by the lab", leftovers(rack).join(", "), "", { equals: "" });
+  const result: Result = {
+    scenario: scenario.name,
+    router,
+    kube,
+    ok: lab.expectations.every(({ ok }) => ok),
+    expectations: lab.expectations,
+    timeline: lab.timeline.toSorted((a, b) => a.atMillis - b.atMillis),
+  };
+  await mkdir(resultsFolder, { recursive: true });
+  await writeFile(`${resultsFolder}/${scenario.name}.json`, `${JSON.stringify(result, null, 2)}\n`);
+  await writeFile(`${resultsFolder}/${scenario.name}.svg`, draw(lab, rack, result));
+  return result;
+}
+
+async function run(scenario: Scenario, lab: Lab): Promise<void> {
+  try {
+    await lab.rack.build();
+    await scenario.play(lab);
+    for (const { name, running, log } of lab.rack.processes.all) {
+      if (!running) lab.note(`${name} has ended by now (log: ${log})`);
+    }
+  } catch (error) {
+    if (lab.signal.aborted) return;
+    // What never came true is on record already; anything else must not pass for a scenario without failures.
+    if (!(error instanceof ScenarioFailed)) {
+      lab.expect("the scenario plays to its end", error instanceof Error ? error.message : String(error), "", { equals: "yes" });
+    } else {
+      lab.note(error.message);
+    }
+  }
+}
+
+/** Resolves when the work is done, or when it has been interrupted and has had its time to notice. */
+async function settled(work: Promise<void>, signal: AbortSignal): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const enough = new Promise<void>((resolve) => {
+    const arm = (): void => void (timer = setTimeout(resolve, NOTICE_MILLIS));
+    if (signal.aborted) arm();
+    else signal.addEventListener("abort", arm, { once: true });
+  });
+  await Promise.race([work, enough]);
+  clearTimeout(timer);
+}
+
+async function keepLogs(folder: string, into: string): Promise<void> {
+  await mkdir(into, { recursive: true });
+  const logs = (await readdir(folder)).filter((name) => name.endsWith(".log"));
+  for (const name of logs) await cp(`${folder}/${name}`, `${into}/${name}`);
+}
+
+/** What should be gone: namespaces, processes that were started or that know our names, files. */
+function leftovers(rack: Rack): readonly string[] {
+  const namespaces = listNamespaces(rack.prefix).map((name) => `namespace ${name}`);
+  const files = [rack.folder, `/var/run/frr/${rack.prefix}router`].filter((path) => existsSync(path));
+  const processes = readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
+    .filter((pid) => {
+      try {
+        const commandLine = readFileSync(`/proc/${pid}/cmdline`, "utf8");
+        return commandLine.includes(rack.prefix) || commandLine.includes(rack.folder);
+      } catch {
+        return false; // it has ended meanwhile
+      }
+    })
+    .map((pid) => `process ${pid}`);
+  return [...namespaces, ...processes, ...files];
+}
+
+function draw(lab: Lab, rack: Rack, result: Result): string {
+  const attempts = rack.clientAttempts;
+  const begun = attempts.map(({ startedAt }) => startedAt);
+  const from = begun.reduce((a, b) => Math.min(a, b), machineMillis());
+  const to = begun.reduce((a, b) => Math.max(a, b), from + 1);
+  return clientViewSvg({
+    title: `${result.scenario}: the client's view (router ${result.router}, Kubernetes ${result.kube})`,
+    targets: [...new Set(attempts.map(({ target }) => target))],
+    nodes: NODE_NAMES,
+    attempts,
+    events: lab.steps.filter(({ atMillis }) => lab.startedAt + atMillis >= from && lab.startedAt + atMillis <= to),
+    startedAt: lab.startedAt,
+    window: { from, to },
+  });
+}

@@ -1,0 +1,54 @@
+import { command } from "../rack/command.ts";
+
+export const ROUTER_KINDS = ["embedded", "frr", "bird"] as const;
+export type RouterKind = (typeof ROUTER_KINDS)[number];
+
+/** Host prefix ("10.40.0.1/32") to the addresses of its next hops. */
+export type NextHops = ReadonlyMap<string, readonly string[]>;
+
+/** The router under the client's default route: where its BGP comes from, and what it says of its table. */
+export interface RouterDriver {
+  /** What `table` asks, for people: "vtysh", "birdc", … */
+  readonly cli: string;
+  /** The protocol number of its routes in the kernel. */
+  readonly kernelProtocol: number;
+  /** Resolves once BGP connections are accepted. */
+  start(): Promise<void>;
+  /** Ends BGP the orderly way; routes are taken out of the kernel. */
+  stop(): Promise<void>;
+  /** The BGP routes in use, from the router's own command line. */
+  table(): Promise<NextHops>;
+  /** What is left when the processes are gone. */
+  cleanUp(): Promise<void>;
+}
+
+/** Host routes of the kernel in a namespace, whoever put them there. */
+export async function kernelNextHops(namespace: string): Promise<NextHops> {
+  const [v4, v6] = await Promise.all([
+    command(["ip", "-n", namespace, "-4", "-j", "route"]),
+    command(["ip", "-n", namespace, "-6", "-j", "route"]),
+  ]);
+  return new Map([...parseKernelRoutes(v4, "/32"), ...parseKernelRoutes(v6, "/128")]);
+}
+
+interface KernelRoute {
+  readonly dst: string;
+  readonly protocol?: string;
+  readonly gateway?: string;
+  readonly via?: { readonly host: string };
+  readonly nexthops?: readonly { readonly gateway?: string; readonly via?: { readonly host: string } }[];
+}
+
+/** @param json  of `ip -j route`, which prints host routes without a length */
+export function parseKernelRoutes(json: string, length: "/32" | "/128"): NextHops {
+  const routes = JSON.parse(json.trim() === "" ? "[]" : json) as readonly KernelRoute[];
+  const table = new Map<string, string[]>();
+  for (const route of routes) {
+    if (route.dst === "default" || route.dst.includes("/") || route.protocol === "kernel") continue;
+    const hops = route.nexthops ?? [route];
+    const gateways = hops.flatMap((hop) => hop.gateway ?? hop.via?.host ?? []);
+    // IPv6 prints a route of several next hops as one route each when they were added one by one.
+    table.set(`${route.dst}${length}`, [...(table.get(`${route.dst}${length}`) ?? []), ...gateways]);
+  }
+  return table;
+}

@@ -1,0 +1,127 @@
+import { execFileSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { mkdir, rm, writeFile } from "node:fs/promises";
+import { command } from "../rack/command.ts";
+import type { ManagedProcess, Processes } from "../rack/processes.ts";
+import { NODE_AS, ROUTER_AS, ROUTER_LAN } from "../topology.ts";
+import { waitFor } from "../wait.ts";
+import type { NextHops, RouterDriver } from "./driver.ts";
+
+const DAEMONS = "/usr/lib/frr";
+
+/** Why FRR cannot be used here, or null. */
+export function frrObstacle(inUserNamespace: boolean): string | null {
+  if (!existsSync(`${DAEMONS}/bgpd`)) return "FRR is not installed; on Debian: apt-get install --no-install-recommends frr";
+  if (existsSync(`${DAEMONS}/mgmtd`)) return "this FRR is of the 10 series, the lab starts FRR 8 and 9 only (Debian 12 has 8.4)";
+  // A user namespace made without privilege has one user, and FRR insists on changing to its own.
+  if (inUserNamespace) return "FRR changes to a user of its own, which needs real root; try --router bird or embedded";
+  return null;
+}
+
+/** zebra and bgpd of the machine's FRR, in the router's namespace. */
+export class FrrRouter implements RouterDriver {
+  readonly cli = "vtysh";
+  readonly kernelProtocol = 186;
+  readonly #processes: Processes;
+  readonly #namespace: string;
+  readonly #config: string;
+  #running: ManagedProcess[] = [];
+
+  /** @param namespace  full name, also FRR's own name for this instance; @param folder  for the configuration */
+  constructor(processes: Processes, namespace: string, folder: string) {
+    this.#processes = processes;
+    this.#namespace = namespace;
+    this.#config = `${folder}/frr.conf`;
+  }
+
+  async start(): Promise<void> {
+    await writeFile(this.#config, frrConfig(), { mode: 0o644 });
+    await mkdir(this.#stateFolder, { recursive: true });
+    execFileSync("chown", ["frr:frr", this.#stateFolder]);
+    for (const daemon of ["zebra", "bgpd"]) {
+      const argv = [`${DAEMONS}/${daemon}`, "-N", this.#namespace, "-u", "frr", "-g", "frr"];
+      this.#running.push(
+        this.#processes.start({
+          name: daemon,
+          host: "router",
+          argv: [...argv, "-A", "127.0.0.1", "-P", "0", "-f", this.#config, "--log", "stdout"],
+        }),
+      );
+      await waitFor(`${daemon} answers`, 10_000, () => existsSync(`${this.#stateFolder}/${daemon}.vty`));
+    }
+    await waitFor("FRR listens for BGP", 10_000, async () =>
+      (await command(["ip", "netns", "exec", this.#namespace, "cat", "/proc/net/tcp"])).includes(":00B3 00000000:0000 0A"),
+    );
+  }
+
+  async stop(): Promise<void> {
+    for (const one of this.#running.reverse()) {
+      one.signal("SIGTERM");
+      await one.ended;
+    }
+    this.#running = [];
+  }
+
+  async table(): Promise<NextHops> {
+    const show = (family: string): Promise<string> =>
+      command(["vtysh", "-N", this.#namespace, "-c", `show bgp ${family} unicast json`]);
+    const [v4, v6] = await Promise.all([show("ipv4"), show("ipv6")]);
+    return new Map([...parseFrrTable(v4), ...parseFrrTable(v6)]);
+  }
+
+  async cleanUp(): Promise<void> {
+    await rm(this.#stateFolder, { recursive: true, force: true });
+  }
+
+  get #stateFolder(): string {
+    return `/var/run/frr/${this.#namespace}`;
+  }
+}
+
+/** FRR's "datacenter" defaults have the timers 1 and 3 s when told so, and need no policy for an external peer. */
+export function frrConfig(): string {
+  const families = ["ipv4", "ipv6"].flatMap((family) => [
+    ` address-family ${family} unicast`,
+    "  neighbor NODES activate",
+    "  maximum-paths 8",
+    " exit-address-family",
+    " !",
+  ]);
+  return [
+    "frr defaults datacenter",
+    "!",
+    `router bgp ${ROUTER_AS}`,
+    ` bgp router-id ${ROUTER_LAN.v4}`,
+    " no bgp ebgp-requires-policy",
+    " bgp bestpath as-path multipath-relax",
+    " neighbor NODES peer-group",
+    ` neighbor NODES remote-as ${NODE_AS}`,
+    " neighbor NODES timers 1 3",
+    " bgp listen range 10.10.0.0/24 peer-group NODES",
+    " bgp listen range fd10::/64 peer-group NODES",
+    " !",
+    ...families,
+    "",
+  ].join("\n");
+}
+
+interface FrrPath {
+  readonly valid?: boolean;
+  readonly bestpath?: boolean;
+  readonly multipath?: boolean;
+  readonly nexthops?: readonly { readonly ip: string; readonly scope?: string; readonly used?: boolean }[];
+}
+
+/** @param json  of `show bgp <family> unicast json` */
+export function parseFrrTable(json: string): NextHops {
+  const { routes = {} } = JSON.parse(json.trim() === "" ? "{}" : json) as { routes?: Record<string, readonly FrrPath[]> };
+  return new Map(
+    Object.entries(routes).map(([prefix, paths]) => [
+      prefix,
+      paths
+        .filter((path) => path.valid === true && (path.bestpath === true || path.multipath === true))
+        // An IPv6 path lists its global and its link-local next hop; one of them is enough to know the node.
+        .flatMap((path) => path.nexthops?.find(({ scope }) => scope !== "link-local")?.ip ?? path.nexthops?.[0]?.ip ?? []),
+    ]),
+  );
+}

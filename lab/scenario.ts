@@ -1,0 +1,14 @@
+import type { Lab } from "./lab.ts";
+
+/** One story that the lab can play, with what has to hold in it. */
+export interface Scenario {
+  readonly name: string;
+  /** One line for `list`. */
+  readonly summary: string;
+  readonly clientOnLan: boolean;
+  /** Flags of `manifest daemonset`: the daemons run from what that prints. */
+  readonly manifestFlags: readonly string[];
+  /** Environment beside the manifest's, as an administrator edits it. */
+  readonly environment: Readonly<Record<string, string>>;
+  readonly play: (lab: Lab) => Promise<void>;
+}

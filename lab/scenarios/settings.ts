@@ -1,0 +1,61 @@
+import { type Address, LAN_INTERFACE, NODE_AS, ROUTER_AS, ROUTER_LAN, VIPS } from "../topology.ts";
+
+/** What the scenarios' timers are, in one place: bounds are computed from the same numbers as settings. */
+export const HOLD_TIME_SECONDS = 3;
+
+export const LEASE = { durationSeconds: 5, renewDeadlineSeconds: 3, retryPeriodSeconds: 1 } as const;
+
+/**
+ * What a step may take beyond the timers of the protocols: the way through the daemon, the API server, the router and
+ * its command line, on a machine with two busy cores.
+ */
+export const MARGIN_MILLIS = 1_000;
+
+/** From the loss of a node without a word until the router has given up its routes. */
+export const HOLD_BOUND_MILLIS = HOLD_TIME_SECONDS * 1000 + MARGIN_MILLIS;
+
+/**
+ * From the loss of the holder until another one has the Lease: it is respected for its duration after the last renewal
+ * that others have seen, and they look once per retry period, with client-go's jitter of up to 1.2 periods on top.
+ */
+export const TAKEOVER_BOUND_MILLIS =
+  (LEASE.durationSeconds + 2.2 * LEASE.retryPeriodSeconds) * 1000 + MARGIN_MILLIS;
+
+/** From the start of a process until its sessions are up, connect retries included. */
+export const START_BOUND_MILLIS = 10_000;
+
+export const LEASE_FLAGS = [
+  "--leaderElection",
+  ...["--leaseDuration", `${LEASE.durationSeconds}`],
+  ...["--leaseRenewDuration", `${LEASE.renewDeadlineSeconds}`],
+  ...["--leaseRetry", `${LEASE.retryPeriodSeconds}`],
+];
+
+const common = (vip: Address): string[] => [
+  ...["--address", `${vip.v4},${vip.v6}`, "--inCluster", "--taint", "--controlplane", "--services"],
+];
+
+const peers = [
+  ...["--localAS", `${NODE_AS}`],
+  ...["--bgppeers", `${ROUTER_LAN.v4}:${ROUTER_AS}::false,[${ROUTER_LAN.v6}]:${ROUTER_AS}::false`],
+];
+
+export const bgpFlags = (): string[] => ["--interface", "lo", ...common(VIPS.controlPlane), "--bgp", ...peers];
+
+export const autoFlags = (): string[] => [...common(VIPS.onLan), "--mode", "auto", ...peers];
+
+export const arpFlags = (): string[] => ["--interface", LAN_INTERFACE, ...common(VIPS.onLan), "--arp"];
+
+/** Set beside the manifest: kube-vip's generator has no flags for these, so people edit them in. */
+export const bgpEnvironment = {
+  bgp_hold_time: `${HOLD_TIME_SECONDS}`,
+  bgp_keepalive_interval: "1",
+  bgp_routerinterface: LAN_INTERFACE,
+  vipcast_bgp_connect_retry_seconds: "1",
+} as const;
+
+/** Between two samples of the same thing. Sampled every 15 to 20 ms; the rest is what two busy cores may add. */
+export const SAMPLE_SPACING_MILLIS = 50;
+
+/** Mode auto: how long BGP must have been gone, and how long back, before the other way takes over. */
+export const FALLBACK = { delaySeconds: 2, settleSeconds: 2 } as const;
