@@ -5,7 +5,7 @@ import type { Mac } from "../addr/mac.ts";
 import { Instant } from "../base/time.ts";
 import type { PeerStatus } from "../bgp/session/speaker.ts";
 import type { Clock } from "../ports/clock.ts";
-import { type InterfaceAddress, type KernelNetwork, NetlinkRefused } from "../ports/network.ts";
+import { type AddressToAdd, type InterfaceAddress, type KernelNetwork, NetlinkRefused } from "../ports/network.ts";
 import { StatusReport } from "../status/report.ts";
 import type { LeasePlan } from "../vip/plan.ts";
 import type { LeaseFact, Policy, ProbeFact } from "../vip/snapshot.ts";
@@ -64,12 +64,12 @@ function rack(change: Partial<NodeParts> = {}, left: InterfaceAddress[] = []) {
       { index: 2, name: "eth0", up: true, loopback: false, mac: "02:00:00:00:00:01" as Mac },
     ],
     addresses: () => addresses,
-    addAddress(it) {
+    addAddress(it: AddressToAdd) {
       if (refuse) throw refuse;
       trace.push(`add ${it.address} to ${it.interfaceIndex}`);
       addresses = [...addresses, { ...it, owned: true, tentative: false }];
     },
-    removeAddress(it) {
+    removeAddress(it: InterfaceAddress) {
       trace.push(`remove ${it.address} from ${it.interfaceIndex}`);
       addresses = addresses.filter((has) => has.address !== it.address || has.interfaceIndex !== it.interfaceIndex);
     },
@@ -111,10 +111,11 @@ function rack(change: Partial<NodeParts> = {}, left: InterfaceAddress[] = []) {
     clock: frozen,
     log: pino({ level: "silent" }),
     network,
+    forwardsIpv6: () => false,
     server: "https://api:6443",
     services: null,
     slices: null,
-    nodes: { facts: new Map(), synced: true, error: null },
+    nodes: { facts: new Map(), synced: true, lastError: null },
     elections,
     probe,
     speaker,

@@ -28,7 +28,8 @@ import { report } from "./report.ts";
 export interface Cache<F> {
   readonly facts: ReadonlyMap<string, F>;
   readonly synced: boolean;
-  readonly error: string | null;
+  /** Why the facts are not followed at the moment; null while they are. */
+  readonly lastError: string | null;
 }
 
 export interface NodeParts {
@@ -36,6 +37,8 @@ export interface NodeParts {
   readonly clock: Clock;
   readonly log: Logger;
   readonly network: KernelNetwork;
+  /** Whether the interface forwards IPv6: what neighbour advertisements say of the node. */
+  readonly forwardsIpv6: (interfaceName: string) => boolean;
   readonly server: string;
   readonly services: Cache<ServiceFact> | null;
   readonly slices: Cache<EndpointSliceFact> | null;
@@ -55,6 +58,7 @@ export interface NodeParts {
 export interface SegmentVip {
   readonly interfaceIndex: number;
   readonly mac: NonNullable<Link["mac"]>;
+  readonly forwardsIpv6: boolean;
 }
 
 const UNPROBED: ProbeFact = { state: "pending", detail: "not probed" };
@@ -149,7 +153,7 @@ export class NodeDaemon {
       kubernetes: {
         server: parts.server,
         synced: this.#synced(),
-        error: caches.find((cache) => cache.error !== null)?.error ?? null,
+        error: caches.find((cache) => cache.lastError !== null)?.lastError ?? null,
         services: parts.services?.facts.size ?? 0,
         endpointSlices: parts.slices?.facts.size ?? 0,
         nodes: parts.nodes.facts.size,
@@ -216,8 +220,9 @@ export class NodeDaemon {
   #segmentVips(next: Plan): ReadonlyMap<IpAddress, SegmentVip> {
     const vips = new Map<IpAddress, SegmentVip>();
     for (const [address, interfaceIndex] of next.segments) {
-      const mac = this.#links.find((link) => link.index === interfaceIndex)?.mac;
-      if (mac) vips.set(address, { interfaceIndex, mac });
+      const link = this.#links.find((it) => it.index === interfaceIndex);
+      if (!link?.mac) continue;
+      vips.set(address, { interfaceIndex, mac: link.mac, forwardsIpv6: this.#parts.forwardsIpv6(link.name) });
     }
     return vips;
   }

@@ -1,0 +1,262 @@
+/**
+ * Composition: builds the parts from the settings, starts them in order, and stops them in order.
+ *
+ * Nothing here decides anything about a VIP. A start that cannot succeed (no kubeconfig, a socket or port in use) throws
+ * a sentence; trouble after that is the business of the part that has it.
+ */
+import { existsSync } from "node:fs";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import type { Logger } from "pino";
+import { ip, type IpAddress, type Ipv4 } from "../addr/ip.ts";
+import { Instant } from "../base/time.ts";
+import { Speaker } from "../bgp/session/speaker.ts";
+import { Asn } from "../bgp/wire/asn.ts";
+import type { BgpSettings, HealthCheckSettings, Settings } from "../config/settings.ts";
+import { ListWatch } from "../kube/cache.ts";
+import { connectKube, type KubeClient } from "../kube/client.ts";
+import { Elector } from "../kube/election/elector.ts";
+import { KubeWrites } from "../kube/writes.ts";
+import { Announcer } from "../l2/session/announcer.ts";
+import { forwardsIpv6 } from "../linux/io/ipv6-forwarding.ts";
+import { Netlink } from "../linux/io/netlink.ts";
+import { segments } from "../linux/io/segment.ts";
+import { systemClock, systemEntropy } from "../linux/io/system-clock.ts";
+import { tcpDialer, tcpListener } from "../linux/io/tcp.ts";
+import { StatusServer } from "../status/server.ts";
+import { emit } from "../telemetry/events.ts";
+import { Metrics } from "../telemetry/metrics.ts";
+import { endpointSliceFact, nodeFact, serviceFact } from "../vip/facts.ts";
+import type { LeasePlan } from "../vip/plan.ts";
+import type { Policy } from "../vip/snapshot.ts";
+import { type Election, Elections } from "./elections.ts";
+import { NodeDaemon } from "./node.ts";
+import { neighboursOf, peerConfigOf, routerIdOf } from "./peers.ts";
+import { policyOf } from "./policy.ts";
+import { Probe } from "./probe.ts";
+import { askAsClient, askUrl } from "./probe-requests.ts";
+import { type StatusApi, StatusWriter } from "./status-writer.ts";
+import { VERSION } from "./version.ts";
+
+/** Our number in IFA_PROTO: what marks an address as ours. kube-vip's number for routes. */
+const ADDRESS_PROTOCOL = 248;
+/** Routes are withdrawn this long before their addresses go, so that routers have moved the traffic away. */
+const DRAIN_MILLIS = 1_000;
+const DEFAULT_KUBECONFIG = "/etc/kubernetes/admin.conf";
+/** The API server names itself so in every cluster's certificate; 127.0.0.1 is named by some only. */
+const API_SERVER_NAME = "kubernetes.default.svc";
+
+const ANY_ADDRESS: readonly IpAddress[] = [ip("0.0.0.0"), ip("::")];
+
+const SERVICES = "/api/v1/services";
+const ENDPOINT_SLICES = "/apis/discovery.k8s.io/v1/endpointslices";
+const NODES = "/api/v1/nodes";
+
+export class Manager {
+  readonly #settings: Settings;
+  readonly #policy: Policy;
+  readonly #warnings: readonly string[];
+  readonly #log: Logger;
+  readonly #metrics = new Metrics();
+  /** What has been started, to be closed in the opposite order. */
+  readonly #closers: (() => void | Promise<void>)[] = [];
+  #node: NodeDaemon | null = null;
+  #elections: Elections | null = null;
+  #speaker: Speaker | null = null;
+
+  constructor(settings: Settings, warnings: readonly string[], log: Logger) {
+    this.#settings = settings;
+    this.#policy = policyOf(settings);
+    this.#warnings = warnings;
+    this.#log = log;
+  }
+
+  async start(): Promise<void> {
+    const { mode, bgp, arp, services, controlPlane } = this.#settings;
+    const log = this.#log;
+    const network = new Netlink({ addressProtocol: ADDRESS_PROTOCOL });
+    this.#closers.push(() => network.close());
+    const client = this.#connect();
+    const elections = new Elections((plan) => this.#startElection(plan, client));
+    this.#elections = elections;
+    if (bgp) this.#speaker = this.#createSpeaker(bgp, network);
+    const announcer = new Announcer({ clock: systemClock, segments, log, arpRateMillis: arp.intervalMillis });
+    this.#closers.push(() => announcer.close());
+    const probe = controlPlane?.healthCheck ? this.#createProbe(controlPlane.healthCheck) : null;
+    const statuses = services?.updateStatus ? this.#createStatusWriter(client) : null;
+    const follow = <F>(path: string, reduce: (object: never) => F | null): ListWatch<F> => {
+      const watch = new ListWatch<F>(
+        { client, clock: systemClock, entropy: systemEntropy, log },
+        { path, reduce: (object) => reduce(object as never) },
+      );
+      watch.onChange(() => this.#node?.replanSoon());
+      this.#closers.push(() => watch.stop());
+      return watch;
+    };
+    const within = services?.namespace ? `/namespaces/${services.namespace}` : "";
+    const node = new NodeDaemon({
+      policy: this.#policy,
+      clock: systemClock,
+      log,
+      network,
+      forwardsIpv6,
+      server: client.server,
+      services: services ? follow(scoped(SERVICES, within), serviceFact) : null,
+      slices: services ? follow(scoped(ENDPOINT_SLICES, within), endpointSliceFact) : null,
+      nodes: follow(NODES, nodeFact),
+      elections,
+      probe,
+      speaker: this.#speaker,
+      announcer,
+      statuses,
+      warnings: this.#warnings,
+    });
+    this.#node = node;
+    this.#closers.push(() => node.close());
+    await this.#serve(node);
+    const kernel = network.watch(() => node.replanSoon());
+    this.#closers.push(() => kernel.close());
+    node.replan();
+    probe?.start();
+    if (bgp && this.#speaker) await this.#openSessions(bgp, this.#speaker, network);
+    emit(log, "daemon.started", { version: VERSION, node: this.#policy.node, mode }, "vipcast started");
+  }
+
+  /**
+   * Withdraws, waits until routers have had time to move the traffic, takes the addresses away, gives the Leases up and
+   * ends the sessions with a reason. Whatever was not started is skipped.
+   */
+  async stop(reason: string): Promise<void> {
+    const node = this.#node;
+    node?.beginStop();
+    if (node?.withdrawRoutes() && !this.#policy.controlPlane?.elected) await pause(DRAIN_MILLIS);
+    node?.replan();
+    await Promise.all([this.#elections?.stop(), this.#speaker?.stop(reason)]);
+    for (const close of this.#closers.splice(0).toReversed()) await close();
+  }
+
+  #connect(): KubeClient {
+    return connectKube({ ...this.#credentials(), clock: systemClock });
+  }
+
+  /** kube-vip's order: the named file, the administrator's, the user's, the pod's own. */
+  #credentials(): { kubeconfigPath?: string; inCluster?: boolean; server?: string } {
+    const { kubeconfig, address } = this.#settings.kubernetes;
+    const server = address === null ? {} : { server: address };
+    if (kubeconfig !== null && kubeconfig !== DEFAULT_KUBECONFIG) return { kubeconfigPath: kubeconfig, ...server };
+    const found = [DEFAULT_KUBECONFIG, join(homedir(), ".kube", "config")].find((path) => existsSync(path));
+    return found ? { kubeconfigPath: found, ...server } : { inCluster: true, ...server };
+  }
+
+  #startElection(plan: LeasePlan, client: KubeClient): Election {
+    const { leaseDurationSeconds, renewDeadlineSeconds, retryPeriodSeconds } = this.#settings.election;
+    const annotations = plan.purpose === "control-plane" ? this.#settings.controlPlane?.leaseAnnotations : undefined;
+    const elector = new Elector(
+      { client, clock: systemClock, entropy: systemEntropy, log: this.#log },
+      {
+        lease: plan.lease,
+        identity: this.#policy.node,
+        leaseDurationSeconds,
+        renewDeadlineSeconds,
+        retryPeriodSeconds,
+        ...(annotations ? { annotations } : {}),
+        // Many Leases of Services would need as many connections.
+        observe: plan.purpose === "service" ? "poll" : "watch",
+        beforeRelease: () => this.#node?.replan(),
+      },
+    );
+    // Not folded with others: when the Lease is lost, the VIP must be gone when this returns.
+    elector.onChange(() => this.#node?.replan());
+    return {
+      get fact() {
+        return elector.view;
+      },
+      setCandidate: (stands) => elector.setCandidate(stands),
+      stop: () => elector.stop(),
+    };
+  }
+
+  #createSpeaker(bgp: BgpSettings, network: Netlink): Speaker {
+    const routerId: Ipv4 = routerIdOf(bgp, network);
+    const speaker = new Speaker(
+      {
+        clock: systemClock,
+        entropy: systemEntropy,
+        dialer: tcpDialer,
+        log: this.#log,
+        localAddresses: neighboursOf(network),
+      },
+      { localAsn: Asn.of(bgp.localAs), routerId },
+    );
+    speaker.onChange(() => this.#node?.replanSoon());
+    return speaker;
+  }
+
+  async #openSessions(bgp: BgpSettings, speaker: Speaker, network: Netlink): Promise<void> {
+    if (bgp.listen) {
+      const addresses = bgp.listen.address ? [bgp.listen.address] : ANY_ADDRESS;
+      for (const address of addresses) {
+        const local = { address, port: bgp.listen.port };
+        const listening = await tcpListener.listen({ local }, (stream) => speaker.accept(stream));
+        this.#closers.push(() => listening.close());
+      }
+    }
+    speaker.setPeers(bgp.peers.map((peer) => peerConfigOf(peer, network)));
+  }
+
+  #createProbe(settings: HealthCheckSettings): Probe {
+    const { url, kind, periodMillis, failureThreshold } = settings;
+    const ask =
+      kind === "url"
+        ? askUrl(settings, systemClock)
+        : askAsClient(
+            connectKube({
+              ...this.#credentials(),
+              server: new URL(url).origin,
+              tlsServerName: API_SERVER_NAME,
+              clock: systemClock,
+            }),
+            settings,
+          );
+    const probe = new Probe({ url, periodMillis, failureThreshold, ask }, systemClock, () => this.#node?.replan());
+    this.#closers.push(() => probe.close());
+    return probe;
+  }
+
+  #createStatusWriter(client: KubeClient): StatusWriter {
+    const writes = new KubeWrites(client, systemClock, this.#policy.node);
+    const api: StatusApi = {
+      writeIngress: (namespace, name, ingress) =>
+        writes.writeIngress(
+          namespace,
+          name,
+          ingress.map(({ address, ports }) => ({ ip: address, ports })),
+        ),
+      writeVipHost: (namespace, name, node) => writes.writeVipHost(namespace, name, node),
+    };
+    const writer = new StatusWriter({ api, clock: systemClock, entropy: systemEntropy, log: this.#log });
+    this.#closers.push(() => writer.close());
+    return writer;
+  }
+
+  async #serve(node: NodeDaemon): Promise<void> {
+    const source = { report: () => node.report(), live: () => true, ready: () => node.ready() };
+    const server = new StatusServer(source, this.#metrics);
+    this.#closers.push(() => server.close());
+    const { status, metrics, health } = this.#settings;
+    await server.listenLocal(status.socketPath);
+    if (metrics) await server.listenTcp(metrics.port, metrics.address ?? undefined);
+    if (health && health.port !== metrics?.port) await server.listenTcp(health.port);
+  }
+}
+
+/** The collection of one namespace, or of all. */
+const scoped = (collection: string, within: string): string =>
+  collection.replace(/\/([a-z]+)$/, (_, plural: string) => `${within}/${plural}`);
+
+function pause(millis: number): Promise<void> {
+  return new Promise((resolve) => {
+    const alarm = systemClock.alarm(resolve);
+    alarm.set(Instant.add(systemClock.now(), millis));
+  });
+}
