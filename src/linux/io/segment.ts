@@ -25,11 +25,17 @@ export const segments: Segments = {
       bindSocket(fd, linkAddress(interfaceIndex)),
     );
     let icmpv6: number | null = null;
+    let reason: unknown = null;
+    try {
+      icmpv6 = openIcmpv6(interfaceIndex);
+    } catch (error) {
+      // The machine may have no IPv6 at all, and need none.
+      reason = error;
+    }
     return {
       sendFrame: (frame) => sendDatagram(packet, frame),
       sendIcmpv6(message, destination) {
-        // Not before it is needed: the machine may have no IPv6 at all.
-        icmpv6 ??= openIcmpv6(interfaceIndex);
+        if (icmpv6 === null) throw reason;
         sendDatagram(icmpv6, message, sockaddr(destination, scopeOf(destination, interfaceIndex)));
       },
       close() {
