@@ -1,0 +1,142 @@
+import type { Clock } from "../ports/clock.ts";
+import type { KubeClient, KubeRequest, KubeResponse } from "./client.ts";
+import { messageOf } from "./status-message.ts";
+
+/** The API server did not carry out a write; the message is what it said. */
+export class KubeRefused extends Error {
+  override readonly name = "KubeRefused";
+  readonly status: number;
+  constructor(response: KubeResponse) {
+    super(messageOf(response));
+    this.status = response.status;
+  }
+}
+
+export interface EventToRecord {
+  readonly about: {
+    readonly kind: string;
+    readonly apiVersion: string;
+    readonly namespace?: string;
+    readonly name: string;
+    readonly uid?: string;
+  };
+  readonly type: "Normal" | "Warning";
+  /** One word in CamelCase: what kubectl groups by. */
+  readonly reason: string;
+  readonly message: string;
+}
+
+export const VIP_HOST_ANNOTATION = "kube-vip.io/vipHost";
+/** How often an update is tried again when someone else changed the object in between. */
+const UPDATE_ATTEMPTS = 3;
+
+/**
+ * What the daemon writes about Services: their status, kube-vip's host annotation, Events.
+ *
+ * Patches touch only their field and cannot conflict. kube-vip's own RBAC grants `update` but not `patch`, so where a
+ * patch is forbidden the same change is made by reading, changing and updating, and from then on at once.
+ *
+ * Every method rejects with KubeRefused or KubeUnreachable; when to try again is the caller's business.
+ */
+export class KubeWrites {
+  readonly #client: KubeClient;
+  readonly #clock: Clock;
+  readonly #node: string;
+  #mayPatch = true;
+  #mayRecord = true;
+
+  /** @param node  the name that Events give as their source */
+  constructor(client: KubeClient, clock: Clock, node: string) {
+    this.#client = client;
+    this.#clock = clock;
+    this.#node = node;
+  }
+
+  /** Replaces `status.loadBalancer.ingress`; an empty list removes it. */
+  async writeIngress(namespace: string, name: string, ingress: readonly object[]): Promise<void> {
+    const loadBalancer = { ingress: ingress.length > 0 ? ingress : null };
+    await this.#change(`${servicePath(namespace, name)}/status`, { status: { loadBalancer } });
+  }
+
+  /** Sets the annotation with which kube-vip names the announcing node; null removes it. */
+  async writeVipHost(namespace: string, name: string, node: string | null): Promise<void> {
+    await this.#change(servicePath(namespace, name), { metadata: { annotations: { [VIP_HOST_ANNOTATION]: node } } });
+  }
+
+  /**
+   * @returns false when Events may not be created here (kube-vip's RBAC does not grant it); nothing is asked from then on
+   */
+  async recordEvent({ about, type, reason, message }: EventToRecord): Promise<boolean> {
+    if (!this.#mayRecord) return false;
+    // Objects without a namespace have their Events in "default".
+    const namespace = about.namespace ?? "default";
+    const at = this.#clock
+      .wallTime()
+      .toISOString()
+      .replace(/\.\d+Z$/, "Z");
+    const body = {
+      apiVersion: "v1",
+      kind: "Event",
+      metadata: { namespace, generateName: `${about.name}.` },
+      involvedObject: about,
+      type,
+      reason,
+      message,
+      source: { component: "vipcast", host: this.#node },
+      reportingComponent: "vipcast",
+      reportingInstance: this.#node,
+      firstTimestamp: at,
+      lastTimestamp: at,
+      count: 1,
+    };
+    const path = `/api/v1/namespaces/${encodeURIComponent(namespace)}/events`;
+    const response = await this.#client.request({ method: "POST", path, body });
+    if (response.status === 403) this.#mayRecord = false;
+    else if (response.status !== 201) throw new KubeRefused(response);
+    return this.#mayRecord;
+  }
+
+  async #change(path: string, patch: object): Promise<void> {
+    if (this.#mayPatch) {
+      const contentType = "application/merge-patch+json";
+      const response = await this.#client.request({ method: "PATCH", path, body: patch, contentType });
+      if (response.status === 200) return;
+      if (response.status !== 403) throw new KubeRefused(response);
+    }
+    await this.#update(path, patch);
+    this.#mayPatch = false;
+  }
+
+  async #update(path: string, patch: object): Promise<void> {
+    const objectPath = path.replace(/\/status$/, "");
+    for (let attempt = 1; ; attempt++) {
+      const { body } = await this.#expect(200, { method: "GET", path: objectPath });
+      const response = await this.#client.request({ method: "PUT", path, body: merged(body, patch) });
+      if (response.status === 200) return;
+      if (response.status !== 409 || attempt >= UPDATE_ATTEMPTS) throw new KubeRefused(response);
+    }
+  }
+
+  async #expect(status: number, request: KubeRequest): Promise<KubeResponse> {
+    const response = await this.#client.request(request);
+    if (response.status !== status) throw new KubeRefused(response);
+    return response;
+  }
+}
+
+const servicePath = (namespace: string, name: string): string =>
+  `/api/v1/namespaces/${encodeURIComponent(namespace)}/services/${encodeURIComponent(name)}`;
+
+/** JSON Merge Patch (RFC 7386), so that both ways of writing mean the same. */
+function merged(target: unknown, patch: unknown): unknown {
+  if (!isRecord(patch)) return patch;
+  const result: Record<string, unknown> = isRecord(target) ? { ...target } : {};
+  for (const [key, value] of Object.entries(patch)) {
+    if (value === null) delete result[key];
+    else result[key] = merged(result[key], value);
+  }
+  return result;
+}
+
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
