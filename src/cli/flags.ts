@@ -46,7 +46,8 @@ export function normalizeArguments(words: readonly string[]): string[] {
 
 /** The settings' flags for a help text of 80 columns. */
 export function flagsHelp(): string {
-  const missing = new Set(KUBE_VIP_ONLY.flatMap(({ flag }) => (flag === null ? [] : [flag])));
+  const missing = (verdict: "ignored" | "refused"): string =>
+    KUBE_VIP_ONLY.flatMap((it) => (it.flag === null || it.verdict !== verdict ? [] : [`--${it.flag}`])).join(", ");
   const lines = options.flatMap(({ flag, form, description }) => {
     if (flag === undefined) return [];
     const term = `  ${flag === "namespace" ? "-n, " : ""}--${flag}${form === "bool" ? "" : ` <${form}>`}`;
@@ -65,6 +66,7 @@ export function flagsHelp(): string {
     "      One more BGP peer.",
     ...lines,
     "",
-    ...wrap(`kube-vip's flags that have no effect yet: ${[...missing].map((flag) => `--${flag}`).join(", ")}.`, 80),
+    ...wrap(`Flags of kube-vip that are refused, because the cluster would rely on them: ${missing("refused")}.`, 80),
+    ...wrap(`Flags of kube-vip that are accepted with a warning: ${missing("ignored")}.`, 80),
   ].join("\n");
 }

@@ -31,14 +31,10 @@ function finding(issue: z.core.$ZodIssue, tree: unknown, path: readonly Property
     if (typeof value === "object" && value !== null) return findings(issue.errors[1] ?? [], tree, path);
     return [{ path, at: "value", what: "must be a map, or text such as 192.0.2.1:65001", hint: "" }];
   }
-  const what = issue.code === "invalid_type" ? typeMessage(issue.expected, issue.message, value) : issue.message;
+  const isSection = issue.code === "invalid_type" && (issue.expected === "object" || issue.expected === "record");
+  const must = isSection ? "must be a map of keys and values" : issue.message;
+  const what = value === undefined ? `is missing: ${must}` : value === null ? `has no value: ${must}` : must;
   return [{ path, at: "value", what, hint: "" }];
-}
-
-function typeMessage(expected: string, message: string, value: unknown): string {
-  const must = expected === "object" || expected === "record" ? "must be a map of keys and values" : message;
-  if (value === undefined) return `is missing: ${must}`;
-  return value === null ? `has no value: ${must}` : must;
 }
 
 function unknownKey(key: string, path: readonly PropertyKey[]): Finding {
