@@ -248,6 +248,16 @@ describe("the loop of a node", () => {
     expect(node.happened()).toEqual(["remove 10.0.0.100 from 1", "give up plndr-cp-lock"]);
   });
 
+  it("plans nothing once it is closed, whoever still calls", () => {
+    const node = rack();
+    node.daemon.replan();
+    node.lease({ holder: "node-1", isHolder: true });
+    node.daemon.close();
+    node.happened();
+    node.daemon.replan();
+    expect(node.happened()).toEqual([]);
+  });
+
   it("reports in the published form", () => {
     const node = rack();
     node.daemon.replan();

@@ -88,6 +88,7 @@ export class NodeDaemon {
   #replanning = false;
   #again = false;
   #stopping = false;
+  #closed = false;
   #saidSynced = false;
   #probeState = "";
 
@@ -108,6 +109,8 @@ export class NodeDaemon {
 
   /** Plans and converges now. A call from within (a converger that changed a fact) runs once more afterwards. */
   replan(): void {
+    // The last answers of the API server may come in after the parts that a plan needs have been closed.
+    if (this.#closed) return;
     this.#again = true;
     if (this.#replanning) return;
     this.#replanning = true;
@@ -134,7 +137,9 @@ export class NodeDaemon {
     return this.#parts.speaker.peers().some((peer) => peer.state === "established");
   }
 
+  /** Nothing is planned any more, whoever asks. */
   close(): void {
+    this.#closed = true;
     this.#alarm.close();
     this.#soon.close();
   }
