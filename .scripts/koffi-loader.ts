@@ -23,7 +23,7 @@ export function loadKoffi(images: readonly KoffiImage[], home: string, folders =
     try {
       return open(file);
     } catch (error) {
-      failures.push(`${file}: ${reasonOf(error)}`);
+      failures.push(reasonOf(error)); // dlopen names the file
       return null;
     }
   };
