@@ -14,6 +14,7 @@ export class Elections {
   readonly #start: (plan: LeasePlan) => Election;
   readonly #running = new Map<string, Election>();
   readonly #stopping = new Set<Promise<void>>();
+  #stopped = false;
 
   constructor(start: (plan: LeasePlan) => Election) {
     this.#start = start;
@@ -25,6 +26,8 @@ export class Elections {
   }
 
   converge(leases: ReadonlyMap<string, LeasePlan>): void {
+    // The end of an election changes a fact, and so leads to a plan, which must not start it anew.
+    if (this.#stopped) return;
     for (const [key, election] of this.#running) {
       if (leases.has(key)) continue;
       this.#running.delete(key);
@@ -41,7 +44,9 @@ export class Elections {
     }
   }
 
+  /** Ends all elections for good. */
   async stop(): Promise<void> {
+    this.#stopped = true;
     const all = [...this.#running.values()];
     this.#running.clear();
     await Promise.all([...this.#stopping, ...all.map((election) => election.stop())]);
