@@ -92,7 +92,7 @@ function startReal(): Promise<RealApiServer> {
 }
 
 for (const [name, here, start] of servers)
-  describe.runIf(here)(name, () => {
+  describe.runIf(here)(`${name}`, () => {
     let server: Server;
     beforeAll(async () => {
       server = await start();
