@@ -5,7 +5,7 @@ import type { StatusReport } from "../status/report.ts";
 const DEFAULT_SOCKET = "/run/vipcast/vipcast.sock";
 
 export const socketOption = (): Option =>
-  new Option("--socket <path>", "local socket of the daemon").env("status_socket").default(DEFAULT_SOCKET);
+  new Option("--socket <path>", "local socket of the daemon").env("vipcast_status_socket").default(DEFAULT_SOCKET);
 
 /**
  * Asks the daemon, hands its report to `use`, and makes the returned number the exit code. Without an answer the

@@ -7,6 +7,9 @@ import { duration, table, wrap } from "./table.ts";
 const FORMATS = ["table", "wide", "json", "yaml"] as const;
 type Format = (typeof FORMATS)[number];
 
+/** What the table fits into; `wide` does not. */
+const COLUMNS = 80;
+
 /** Adds `vipcast status`: exit code 0 fine, 1 no daemon, 2 wrong usage, 3 running but something is wrong. */
 export function registerStatus(program: Command): void {
   program
@@ -129,10 +132,12 @@ function vipTable(vips: readonly VipReport[], wide: boolean): string {
   if (vips.length === 0) return "No VIPs: no control-plane address is set, and no Service asks for one.";
   const rows = vips.map((vip) => {
     const why = vip.announced ? `by this node, ${vip.path === "bgp" ? "BGP" : "ARP/NDP"}` : decision(vip);
-    const shown = wide ? why : ellipsis(why, 30);
-    return [vip.address ?? "-", vip.owner, vip.announced ? "yes" : "no", shown];
+    return [vip.address ?? "-", vip.owner, vip.announced ? "yes" : "no", why];
   });
-  return table(["VIP", "OWNER", "HERE", "WHY"], rows);
+  return table(["VIP", "OWNER", "HERE", "WHY"], rows)
+    .split("\n")
+    .map((line) => (wide ? line : ellipsis(line, COLUMNS)))
+    .join("\n");
 }
 
 function decision(vip: VipReport): string {

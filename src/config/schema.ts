@@ -336,7 +336,7 @@ const Bgp = z.strictObject({
   peers: named(
     z
       .array(z.union([text(), Peer]), { error: "must be a list of peers" })
-      .max(128, "must have at most 128 peers")
+      .max(1024, "must have at most 1024 peers")
       .default([])
       .describe("The routers: kube-vip's text for a peer, or a map. `vipcast_bgp_peers` is the same list as JSON."),
     { form: "list", flag: "bgppeers", env: ["bgp_peers"] },
@@ -360,13 +360,6 @@ export const Config = z
       flag: "nodeName",
       env: ["vip_nodename"],
     }),
-    instanceName: named(
-      text()
-        .regex(/^[A-Za-z0-9._-]{0,243}$/, "must be at most 243 letters, digits, ., _ and -")
-        .default("")
-        .describe("Tells apart two daemons on one node."),
-      { form: "text", flag: "instanceName", env: ["instance_name", "INSTANCE_NAME"] },
-    ),
     interface: named(
       interfaceName()
         .optional()

@@ -36,7 +36,7 @@ export class StatusServer {
   async listenLocal(path: string): Promise<void> {
     mkdirSync(dirname(path), { recursive: true });
     if (await answers(path))
-      throw new Error(`${path}: another vipcast is running here; stop it, or set another status_socket`);
+      throw new Error(`${path}: another vipcast is running here; stop it, or set another vipcast_status_socket`);
     rmSync(path, { force: true });
     await this.#listen({ path });
   }
