@@ -123,14 +123,13 @@ export class Manager {
   }
 
   /**
-   * Withdraws, waits until routers have had time to move the traffic, takes the addresses away, gives the Leases up and
+   * Withdraws, gives the Leases up, waits until routers have had time to move the traffic, takes the addresses away and
    * ends the sessions with a reason. Whatever was not started is skipped.
    */
   async stop(reason: string): Promise<void> {
     const node = this.#node;
-    node?.beginStop();
-    if (node?.withdrawRoutes() && !this.#policy.controlPlane?.elected) await pause(DRAIN_MILLIS);
-    node?.replan();
+    if (node?.beginStop()) await pause(DRAIN_MILLIS);
+    node?.finishStop();
     await Promise.all([this.#elections?.stop(), this.#speaker?.stop(reason)]);
     for (const close of this.#closers.splice(0).toReversed()) await close();
   }

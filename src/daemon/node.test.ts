@@ -235,27 +235,26 @@ describe("the loop of a node", () => {
     expect(node.daemon.report().healthy).toBe(true);
   });
 
-  it("when stopping withdraws, removes and gives up, in this order", () => {
+  it("when stopping withdraws, removes and gives up at once what a Lease decides", () => {
     const node = rack();
     node.daemon.replan();
     node.lease({ holder: "node-1", isHolder: true });
     node.daemon.replan();
     node.happened();
-    node.daemon.beginStop();
-    expect(node.daemon.withdrawRoutes()).toBe(true);
-    expect(node.happened()).toEqual(["withdraw"]);
-    node.daemon.replan();
-    expect(node.happened()).toEqual(["remove 10.0.0.100 from 1", "give up plndr-cp-lock"]);
+    expect(node.daemon.beginStop()).toBe(false);
+    expect(node.happened()).toEqual(["withdraw", "remove 10.0.0.100 from 1", "give up plndr-cp-lock"]);
   });
 
-  it("plans nothing once it is closed, whoever still calls", () => {
-    const node = rack();
+  it("when stopping lets an address that all nodes announce linger behind its route, whatever happens meanwhile", () => {
+    const unelected = { ...policy, controlPlane: { ...policy.controlPlane!, elected: false } };
+    const node = rack({ policy: unelected });
     node.daemon.replan();
-    node.lease({ holder: "node-1", isHolder: true });
-    node.daemon.close();
     node.happened();
+    expect(node.daemon.beginStop()).toBe(true);
     node.daemon.replan();
-    expect(node.happened()).toEqual([]);
+    expect(node.happened()).toEqual(["withdraw"]);
+    node.daemon.finishStop();
+    expect(node.happened()).toEqual(["remove 10.0.0.100 from 1"]);
   });
 
   it("reports in the published form", () => {

@@ -18,7 +18,7 @@ import { emit } from "../telemetry/events.ts";
 import { groupSlices } from "../vip/endpoints.ts";
 import type { EndpointSliceFact, NodeFact, ServiceFact, ServiceKey } from "../vip/facts.ts";
 import { firstClosed } from "../vip/gates.ts";
-import { plan, type Plan, type VipPlan } from "../vip/plan.ts";
+import { type AddressPlan, plan, type Plan, type VipPlan } from "../vip/plan.ts";
 import type { InterfaceFact, Policy, ProbeFact, Snapshot } from "../vip/snapshot.ts";
 import { AddressConverger } from "./address-converger.ts";
 import type { Elections } from "./elections.ts";
@@ -88,6 +88,7 @@ export class NodeDaemon {
   #replanning = false;
   #again = false;
   #stopping = false;
+  readonly #lingering = new Map<IpAddress, AddressPlan>();
   #closed = false;
   #saidSynced = false;
   #probeState = "";
@@ -125,16 +126,27 @@ export class NodeDaemon {
     }
   }
 
-  /** From now on every gate is closed. `replan()` then removes what is there and gives the Leases up. */
-  beginStop(): void {
+  /**
+   * From now on every gate is closed: routes are withdrawn, the segment falls silent, Leases are given up, each after
+   * its address is gone. Only addresses that every node announces linger, so that what is still under way arrives.
+   *
+   * @returns whether there is anything to wait for before `finishStop`
+   */
+  beginStop(): boolean {
+    const heard = this.#parts.speaker?.peers().some((peer) => peer.state === "established") ?? false;
+    for (const { address, path, lease } of this.#plan.vips) {
+      const planned = address !== null && path === "bgp" && lease === null && this.#plan.addresses.get(address);
+      if (heard && planned) this.#lingering.set(planned.address, planned);
+    }
     this.#stopping = true;
+    this.replan();
+    return this.#lingering.size > 0;
   }
 
-  /** Withdraws all routes, leaving addresses where they are, so that traffic under way still arrives. */
-  withdrawRoutes(): boolean {
-    if (!this.#parts.speaker || this.#plan.routes.size === 0) return false;
-    this.#parts.speaker.setRoutes(new Map());
-    return this.#parts.speaker.peers().some((peer) => peer.state === "established");
+  /** Takes away what lingered. */
+  finishStop(): void {
+    this.#lingering.clear();
+    this.replan();
   }
 
   /** Nothing is planned any more, whoever asks. */
@@ -212,10 +224,11 @@ export class NodeDaemon {
     const { speaker, announcer, elections, statuses } = this.#parts;
     const before = this.#plan;
     this.#plan = next;
-    this.#addresses.add(next.addresses);
+    const addresses = new Map([...next.addresses, ...this.#lingering]);
+    this.#addresses.add(addresses);
     speaker?.setRoutes(new Map([...next.routes].map((prefix) => [prefix, {}])));
     announcer.setVips(this.#segmentVips(next));
-    if (next.settled) this.#addresses.remove(next.addresses);
+    if (next.settled) this.#addresses.remove(addresses);
     elections.converge(next.leases);
     statuses?.want(next.statuses);
     this.#alarm.set(next.replanAt);

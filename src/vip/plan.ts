@@ -123,7 +123,7 @@ class Draft {
     const earlier = this.leases.get(key);
     this.leases.set(key, {
       lease,
-      stands: (stands && !this.snapshot.stopping) || (earlier?.stands ?? false),
+      stands: stands || (earlier?.stands ?? false),
       purpose: earlier?.purpose ?? purpose,
     });
   }
@@ -157,7 +157,7 @@ class Draft {
 }
 
 function planControlPlane(draft: Draft): void {
-  const { policy, probe, stopping } = draft.snapshot;
+  const { policy, probe } = draft.snapshot;
   const settings = policy.controlPlane;
   if (!settings) return;
   const elected = draft.path === "l2" || settings.elected;
@@ -172,7 +172,7 @@ function planControlPlane(draft: Draft): void {
     const interfaceIsUp = settings.addresses.some(
       (address) => interfaceGate(draft.snapshot, draft.path, address, settings.interfaceName).gate.open,
     );
-    draft.stand(settings.lease, elected && apiServer.open && node.open && interfaceIsUp && !stopping, "control-plane");
+    draft.stand(settings.lease, elected && apiServer.open && node.open && interfaceIsUp, "control-plane");
   }
   for (const address of settings.addresses) {
     const gates = [
