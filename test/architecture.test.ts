@@ -49,7 +49,7 @@ const RULES: Readonly<Record<string, Rule>> = {
       "status",
     ],
   },
-  cli: { may: [...BASE, "config", "daemon", "status"] },
+  cli: { may: [...BASE, "config", "daemon", "status", "cli/manifest"] },
   "cli/manifest": { may: [...BASE, "config"] },
 };
 

@@ -64,23 +64,8 @@ interface Server {
   stop(): Promise<void>;
 }
 
-const servers: [string, boolean, () => Promise<Server>][] = [
-  [
-    "the embedded API server",
-    true,
-    async () => {
-      const server = await EmbeddedApiServer.start({
-        address: "127.0.0.1",
-        port: 0,
-        certificate,
-        key,
-        tokens: [ADMIN],
-      });
-      return { url: server.url, stop: () => server.stop() };
-    },
-  ],
-  ["the real API server", "folder" in kubeAssets(), startReal],
-];
+const startEmbedded = (): Promise<Server> =>
+  EmbeddedApiServer.start({ address: "127.0.0.1", port: 0, certificate, key, tokens: [ADMIN] });
 
 function startReal(): Promise<RealApiServer> {
   const account = "system:serviceaccount:kube-system:vipcast";
@@ -91,22 +76,24 @@ function startReal(): Promise<RealApiServer> {
   return RealApiServer.start({ address: "127.0.0.1", port: 0, certificate, key, tokens });
 }
 
-for (const [name, here, start] of servers)
-  describe.runIf(here)(`${name}`, () => {
-    let server: Server;
-    beforeAll(async () => {
-      server = await start();
-    }, 120_000);
-    afterAll(() => server?.stop());
+describe("the embedded API server", () => takesManifests(startEmbedded));
+describe.runIf("folder" in kubeAssets())("the real API server", () => takesManifests(startReal));
 
-    it.each(COMMANDS)("takes every object of: %s", async (command) => {
-      for (const manifest of readManifests(vipcast(command.split(" ")))) {
-        const path = `${pathOf(manifest)}?dryRun=All&fieldValidation=Strict`;
-        const { status, text } = await ask(server.url, "POST", path, ADMIN, manifest);
-        expect(`${manifest.kind}: ${status} ${status === 201 ? "" : text}`).toBe(`${manifest.kind}: 201 `);
-      }
-    });
+function takesManifests(start: () => Promise<Server>): void {
+  let server: Server;
+  beforeAll(async () => {
+    server = await start();
+  }, 120_000);
+  afterAll(() => server?.stop());
+
+  it.each(COMMANDS)("takes every object of: %s", async (command) => {
+    for (const manifest of readManifests(vipcast(command.split(" ")))) {
+      const path = `${pathOf(manifest)}?dryRun=All&fieldValidation=Strict`;
+      const { status, text } = await ask(server.url, "POST", path, ADMIN, manifest);
+      expect(`${manifest.kind}: ${status} ${status === 201 ? "" : text}`).toBe(`${manifest.kind}: 201 `);
+    }
   });
+}
 
 describe.runIf("folder" in kubeAssets())("what `manifest rbac` grants", () => {
   let server: Server;

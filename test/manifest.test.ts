@@ -77,9 +77,9 @@ describe("the environment of a manifest", () => {
     expect(settingsFrom(environmentIn(manifest)).bgp?.peers[0]?.password).toBe("$(HOME)$$x");
   });
   it("has only text for values, whatever YAML would make of it", () => {
-    const text = vipcast(`${DAEMONSET} --arp --leaseName on --instanceName 1_0`.split(" "));
+    const text = vipcast(`${DAEMONSET} --arp --leaseName on --servicesLeaseName 1.0`.split(" "));
     expect(text).toContain('name: vip_leasename\n              value: "on"');
-    expect(text).toContain('name: instance_name\n              value: "1_0"');
+    expect(text).toContain('name: svc_leasename\n              value: "1.0"');
   });
   it("has the name of the node from the API, or the one that was given", () => {
     const node = (manifest: Manifest) =>

@@ -28,7 +28,7 @@ export function registerConfig(program: Command, flags: FlagValues): void {
 }
 
 /** Every key with its value and its origin. */
-export function configJson(loaded: Loaded): string {
+function configJson(loaded: Loaded): string {
   const tree = printFile(loaded, "redacted");
   const settings = options
     .filter(({ path }) => valueAt(tree, path) !== undefined)
@@ -42,7 +42,7 @@ function originOf(loaded: Loaded, key: string): { source: Origin["source"]; name
 }
 
 /** A file that says the same, with the origin of each value that is not the default as a comment. */
-export function configYaml(loaded: Loaded): string {
+function configYaml(loaded: Loaded): string {
   const document = new Document(printFile(loaded, "redacted"));
   for (const { key, path } of options) {
     const origin = loaded.origins.get(key)!;

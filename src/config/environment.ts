@@ -23,7 +23,7 @@ export function printEnvironment(loaded: Loaded): readonly Variable[] {
   if (settings.mode === "auto") out.add("vipcast_mode", "auto");
   out.always("controlPlane.port");
   out.add("vip_nodename", settings.nodeName);
-  out.changed("instanceName", "interface", "services.interface", "prefixLengths");
+  out.changed("interface", "services.interface", "prefixLengths");
   if (controlPlane.enabled) out.always("controlPlane.enabled", "kubernetes.namespace");
   if (services.enabled) {
     out.always("services.enabled", "services.leaseName");

@@ -36,10 +36,6 @@ const SAMPLES: Record<string, readonly [readonly [string, unknown], readonly [st
     ["Node-1", "node-1"],
     ["node-2", "node-2"],
   ],
-  instanceName: [
-    ["a", "a"],
-    ["b", "b"],
-  ],
   interface: [
     ["eth0", "eth0"],
     ["bond0.100", "bond0.100"],
@@ -642,7 +638,6 @@ describe("refusals", () => {
     ["vip_leasename", "a/b/c"],
     ["vip_leasename", "Upper"],
     ["vip_nodename", "node 1"],
-    ["instance_name", "a/b"],
     ["control_plane_health_check_address", "ftp://x"],
     ["vipcast_status_socket", `/${"x".repeat(107)}`],
     ["prometheus_server", "2112"],

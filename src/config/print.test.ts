@@ -37,7 +37,6 @@ const flags: fc.Arbitrary<Flags> = fc.record(
     address,
     vipSubnet: fc.constantFrom("24", "24,64"),
     port: fc.constantFrom("6443", "443"),
-    instanceName: fc.constantFrom("a", ""),
     namespace: fc.constantFrom("kube-system", "other"),
     controlplane: bool,
     services: bool,

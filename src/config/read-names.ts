@@ -9,7 +9,7 @@ export type Flags = Readonly<Record<string, string | undefined>>;
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Names of kube-vip that are not one leaf of the schema. */
-export const SPECIAL_FLAGS = {
+const SPECIAL_FLAGS = {
   arp: "bool",
   bgp: "bool",
   vip: "list",
@@ -19,7 +19,7 @@ export const SPECIAL_FLAGS = {
   multihop: "bool",
 } as const satisfies Record<string, TextForm>;
 
-export const SPECIAL_ENVIRONMENT = [
+const SPECIAL_ENVIRONMENT = [
   "vip_arp",
   "bgp_enable",
   "bgp_peeraddress",
@@ -164,7 +164,7 @@ export class Names {
 const PREFIXED = /^(vip|bgp|mpbgp|svc|cp|lb|vipcast|egress|zebra|dhcp|dns|control_plane_health_check)_/;
 
 /** Every environment name that is read, or recognised as kube-vip's. */
-export function knownEnvironment(): ReadonlySet<string> {
+function knownEnvironment(): ReadonlySet<string> {
   return new Set([
     ...options.flatMap((option) => option.env),
     ...SPECIAL_ENVIRONMENT,

@@ -39,7 +39,6 @@ export function resolve(
   const settings = {
     mode: mode ?? "bgp",
     nodeName: config.nodeName ?? null,
-    instanceName: config.instanceName,
     prefixLengths: resolvePrefixLengths(config, complain),
     controlPlane: config.controlPlane.enabled ? resolveControlPlane(config, complain) : null,
     services: config.services.enabled ? resolveServices(config) : null,

@@ -9,8 +9,6 @@ export interface Settings {
   readonly mode: "bgp" | "arp" | "auto";
   /** Lower case. Identity in Leases, and the node name in EndpointSlices. Null: the host's name. */
   readonly nodeName: string | null;
-  /** Tells apart two daemons on one node; empty for the only one. */
-  readonly instanceName: string;
   /** Length of a VIP's prefix on an interface; routes are announced as /32 and /128 whatever this says. */
   readonly prefixLengths: { readonly ipv4: number; readonly ipv6: number };
   readonly controlPlane: ControlPlaneSettings | null;
@@ -41,7 +39,7 @@ export interface Settings {
   };
 }
 
-export type LogLevel = "debug" | "info" | "warn" | "error";
+type LogLevel = "debug" | "info" | "warn" | "error";
 
 export interface ListenAddress {
   /** Null: all addresses of both families. */
@@ -169,7 +167,7 @@ export type NextHopSettings =
   | { readonly kind: "fixed"; readonly ipv4: Ipv4 | null; readonly ipv6: Ipv6 | null }
   | { readonly kind: "interface"; readonly interfaceName: string };
 
-export interface KubernetesSettings {
+interface KubernetesSettings {
   /** Null, and `/etc/kubernetes/admin.conf`: that file if it exists, then `$HOME/.kube/config`, then in-cluster. */
   readonly kubeconfig: string | null;
   /** Replaces the server address of the kubeconfig. */
