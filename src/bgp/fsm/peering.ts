@@ -148,13 +148,14 @@ class Run {
   settle(): void {
     for (const slot of ["outgoing", "incoming"] as const) {
       const winner = this.states[slot].name;
+      if (winner !== "open-confirm" && winner !== "established") continue;
       const other = otherSlot(slot);
-      const rival = this.states[other].name;
-      const attempt = rival === "connect" || rival === "active";
-      // An attempt ends when the other connection is confirmed, a rival with an OPEN when it is established.
-      if ((winner === "open-confirm" && attempt) || (winner === "established" && rival !== "idle")) {
-        this.step(other, { type: "collision-lost" });
-      }
+      const rival = this.states[other];
+      const isAttempt = rival.name === "connect" || rival.name === "active";
+      // An attempt ends when the other connection is confirmed, a rival with an OPEN when it is established; and what
+      // has fallen waits for no restart, since there is nothing to restart for.
+      if (rival.name === "idle") this.states[other] = { ...rival, idleHold: null };
+      else if (isAttempt || winner === "established") this.step(other, { type: "collision-lost" });
     }
     const { incoming } = this.states;
     // The peer's connection is not ours to dial again: without TCP it is gone.
