@@ -76,8 +76,12 @@ function startReal(): Promise<RealApiServer> {
   return RealApiServer.start({ address: "127.0.0.1", port: 0, certificate, key, tokens });
 }
 
-describe("the embedded API server", () => void takesManifests(startEmbedded));
-describe.runIf("folder" in kubeAssets())("the real API server", () => void takesManifests(startReal));
+describe("the embedded API server", () => {
+  takesManifests(startEmbedded);
+});
+describe.runIf("folder" in kubeAssets())("the real API server", () => {
+  takesManifests(startReal);
+});
 
 function takesManifests(start: () => Promise<Server>): void {
   let server: Server;
