@@ -36,7 +36,7 @@ import { watchNetlink } from "./netlink-watch.ts";
  * killed run left behind stays foreign. An address that was there before us is never marked, nor taken for ours.
  */
 export class Netlink implements KernelNetwork {
-  readonly #socket = new NetlinkSocket();
+  readonly #socket: NetlinkSocket;
   readonly #addressProtocol: number;
   readonly #added = new Set<string>();
   readonly #watches = new Set<{ close(): void }>();
@@ -45,8 +45,9 @@ export class Netlink implements KernelNetwork {
    * @param options.addressProtocol  our number in IFA_PROTO, 4 to 255 (the kernel has 1 to 3)
    * @throws SystemError when the socket cannot be had
    */
-  constructor(options: { readonly addressProtocol: number }) {
+  constructor(options: { readonly addressProtocol: number }, socket = new NetlinkSocket()) {
     this.#addressProtocol = options.addressProtocol;
+    this.#socket = socket;
   }
 
   links(): readonly Link[] {
