@@ -23,7 +23,7 @@ const ERRNO_NAMES: ReadonlyMap<number, string> = new Map(
   Object.entries(constants.errno).map(([name, number]) => [number, name]),
 );
 
-export const errnoName = (errno: number): string => ERRNO_NAMES.get(errno) ?? `errno ${errno}`;
+const errnoName = (errno: number): string => ERRNO_NAMES.get(errno) ?? `errno ${errno}`;
 /** The C library's sentence for an error number. */
 export const errnoMessage = (errno: number): string => getSystemErrorMessage(-errno) ?? errnoName(errno);
 

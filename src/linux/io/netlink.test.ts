@@ -208,7 +208,8 @@ describe.runIf(!needsRoot)("the kernel's network through rtnetlink", () => {
       network.removeAddress(vip("lo", "10.96.0.18", 32));
     };
     const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
-    for (let i = 0; calls < 5 && i < 10_000; i++) {
+    const enough = (): boolean => calls >= 5;
+    for (let i = 0; !enough() && i < 10_000; i++) {
       change();
       await turn();
     }

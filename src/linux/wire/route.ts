@@ -30,7 +30,7 @@ export interface RouteMessage {
 }
 
 /** Absent fields are absent on the wire. `via` may be of the other family (RFC 8950). */
-export interface RouteNextHop {
+interface RouteNextHop {
   readonly via?: IpAddress;
   readonly interfaceIndex?: number;
 }
