@@ -24,20 +24,26 @@ const segments: Segments = {
   open(index) {
     if (broken) throw new Error(broken);
     open.add(index);
+    let closed = false;
+    const send = (line: string): void => {
+      if (closed) throw new Error("closed socket used");
+      sent.push(line);
+    };
     return {
       sendFrame(frame) {
         if (broken) throw new Error(broken);
         const arp = decodeArp(frame)!;
-        sent.push(
-          `${clock.now()} if${index} ${arp.senderIp} ${arp.operation === 1 ? "request" : "reply"} ${arp.senderMac}`,
-        );
+        send(`${clock.now()} if${index} ${arp.senderIp} ${arp.operation === 1 ? "request" : "reply"} ${arp.senderMac}`);
       },
       sendIcmpv6(message, destination) {
         if (broken) throw new Error(broken);
         const nd = decodeNeighbourAdvertisement(message)!;
-        sent.push(`${clock.now()} if${index} ${nd.target} to ${destination}${nd.router ? " router" : ""}`);
+        send(`${clock.now()} if${index} ${nd.target} to ${destination}${nd.router ? " router" : ""}`);
       },
-      close: () => void open.delete(index),
+      close() {
+        closed = true;
+        open.delete(index);
+      },
     };
   },
 };
@@ -138,6 +144,8 @@ describe("the announcer", () => {
     announcer.close();
     clock.advance(10_000);
     expect(open.size).toBe(0);
+    expect(clock.armed).toBe(0);
+    expect(announcer.status()).toEqual([]);
     expect(sent).toHaveLength(2);
   });
 });
