@@ -78,7 +78,6 @@ const flags: fc.Arbitrary<Flags> = fc.record(
   { requiredKeys: ["mode", "bgppeers", "address", "services", "controlplane"] },
 );
 
-/** Two settings that are the same on every node: the kubeconfig's place is for the manifest's volume. */
 describe("printing", () => {
   it("the environment of a manifest gives exactly the settings of the flags", () => {
     let accepted = 0;

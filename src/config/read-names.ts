@@ -66,7 +66,6 @@ export class Names {
     if (given === null) return null;
     if (option.inverted && typeof given.value === "boolean") return { ...given, value: !given.value };
     if (given.name === "vip_cidr") this.warn("vip_cidr", "is the old name of vip_subnet; it is used");
-    if (given.name === "vip_subnet" && given.value === undefined) return null;
     // kube-vip's own rule for an interval that would flood the segment.
     if (given.name === "vip_arpRate" && typeof given.value === "number" && given.value < 500) {
       this.warn("vip_arpRate", "is below 500 ms: the default of 3000 ms is used, as kube-vip does");
@@ -102,7 +101,7 @@ export class Names {
     // "auto" in the place of a length: the mask of the interface's own address. A host route works, too.
     if (form === "integers" && splitList(text).includes("auto")) {
       this.warn(name, '"auto" is not yet in vipcast: 32 and 128 are used');
-      return { source, name, value: splitList(text).includes("auto") ? [] : undefined };
+      return { source, name, value: [] };
     }
     const value = parseText(form, text);
     if (value === undefined) {
