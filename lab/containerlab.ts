@@ -1,5 +1,15 @@
 import { stringify } from "yaml";
-import { addressOn, type Host, linksOf, NODE_AS, portName, ROUTER_AS, ROUTER_LAN, type Topology, VIPS } from "./topology.ts";
+import {
+  addressOn,
+  type Host,
+  linksOf,
+  NODE_AS,
+  portName,
+  ROUTER_AS,
+  ROUTER_LAN,
+  type Topology,
+  VIPS,
+} from "./topology.ts";
 
 /**
  * The rack as a containerlab file, for people with Docker: the same hosts, links and addresses. FRR plays the router,
@@ -43,7 +53,10 @@ function containerOf(host: Host, topology: Topology): Container {
       }),
       ...(host.defaultGateway === null
         ? []
-        : [`ip route replace default via ${host.defaultGateway.v4}`, `ip -6 route replace default via ${host.defaultGateway.v6}`]),
+        : [
+            `ip route replace default via ${host.defaultGateway.v4}`,
+            `ip -6 route replace default via ${host.defaultGateway.v6}`,
+          ]),
       ...(host.forwards ? forwarding : []),
       ...(host.role === "node" ? [...strictArp, ...vipsOnLoopback] : []),
       ...frr(host),
@@ -58,18 +71,17 @@ const forwarding = [
 
 const strictArp = ["sysctl -w net.ipv4.conf.all.arp_ignore=1 net.ipv4.conf.all.arp_announce=2"];
 
-const vipsOnLoopback = [`ip addr add ${VIPS.controlPlane.v4}/32 dev lo`, `ip addr add ${VIPS.controlPlane.v6}/128 dev lo`];
+const vipsOnLoopback = [
+  `ip addr add ${VIPS.controlPlane.v4}/32 dev lo`,
+  `ip addr add ${VIPS.controlPlane.v6}/128 dev lo`,
+];
 
 /** FRR's commands are given one by one once its daemons run, so that the file needs no other beside it. */
 function frr(host: Host): readonly string[] {
   if (host.role !== "router" && host.role !== "node") return [];
   const lines = host.role === "router" ? routerLines() : nodeLines(addressOn(host, "lan").v4);
   const arguments_ = ["configure terminal", ...lines].map((line) => `-c "${line}"`).join(" ");
-  return [
-    "sed -i s/^bgpd=no/bgpd=yes/ /etc/frr/daemons",
-    "/usr/lib/frr/frrinit.sh restart",
-    `vtysh ${arguments_}`,
-  ];
+  return ["sed -i s/^bgpd=no/bgpd=yes/ /etc/frr/daemons", "/usr/lib/frr/frrinit.sh restart", `vtysh ${arguments_}`];
 }
 
 const routerLines = (): string[] => [

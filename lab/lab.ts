@@ -23,11 +23,48 @@ export class Lab {
   /** Those entries of the timeline that are steps of the scenario. */
   readonly steps: TimelineEntry[] = [];
   readonly #print: (line: string) => void;
+  readonly #routeListeners: ((vip: string, nodes: string, at: number) => void)[] = [];
+  #routes: ReadonlyMap<string, string> = new Map();
 
   constructor(rack: Rack, signal: AbortSignal, print: (line: string) => void) {
     this.rack = rack;
     this.signal = signal;
     this.#print = print;
+  }
+
+  /**
+   * Follows the routes that the router has in its kernel: every change is in the timeline. Called once, by whoever
+   * builds the rack.
+   */
+  followRoutes(): void {
+    const { owners } = this.rack.namespaces;
+    this.rack.sampleKernel("router", ({ at, routes }) => {
+      const table = new Map(
+        routes.map((route) => {
+          const [prefix = "", ...hops] = route.split(" ");
+          const names = hops.map((hop) => owners.get(hop) ?? hop);
+          return [prefix.replace(/\/\d+$/, ""), names.toSorted().join(" ")] as const;
+        }),
+      );
+      const before = this.#routes;
+      this.#routes = table;
+      // VIPs that change alike, as most do, share a line.
+      const changes = new Map<string, string[]>();
+      for (const vip of new Set([...before.keys(), ...table.keys()])) {
+        const nodes = table.get(vip) ?? "";
+        if (nodes === (before.get(vip) ?? "")) continue;
+        changes.set(nodes, [...(changes.get(nodes) ?? []), vip]);
+        for (const listener of this.#routeListeners) listener(vip, nodes, at);
+      }
+      for (const [nodes, vips] of changes) {
+        this.note(`router's kernel: ${vips.join(", ")} ${nodes === "" ? "gone" : `by ${nodes}`}`, at);
+      }
+    });
+  }
+
+  /** `listener` is told of each change: the VIP, the names of the nodes behind its next hops, the machine time. */
+  onRoute(listener: (vip: string, nodes: string, at: number) => void): void {
+    this.#routeListeners.push(listener);
   }
 
   /** Begins a step: printed, in the timeline, a line in the drawing. @returns machine time */
@@ -49,7 +86,7 @@ export class Lab {
     const expectation = judge(name, measured, unit, bound);
     this.expectations.push(expectation);
     this.#print(`        ${expectationLine(expectation)}`);
-    this.#entry(machineMillis(), `${expectation.ok ? "ok" : "FAIL"}: ${name}: ${expectation.measured ?? "never"}`);
+    if (!expectation.ok) this.#entry(machineMillis(), `FAIL ${name}: ${expectation.measured ?? "never"}`);
   }
 
   /**
@@ -58,7 +95,12 @@ export class Lab {
    *
    * @throws ScenarioFailed when it never comes true
    */
-  async within(name: string, boundMillis: number, condition: () => Seen | Promise<Seen>, since = machineMillis()): Promise<void> {
+  async within(
+    name: string,
+    boundMillis: number,
+    condition: () => Seen | Promise<Seen>,
+    since = machineMillis(),
+  ): Promise<void> {
     try {
       await waitFor(name, boundMillis * 2 + 5_000, condition, { signal: this.signal, everyMillis: 10 });
     } catch (error) {
@@ -74,17 +116,27 @@ export class Lab {
    *
    * @param expected  address to the nodes' names in order ("n1 n3"); an empty text for no route
    */
-  async routed(what: string, expected: Readonly<Record<string, string>>, boundMillis: number, since = machineMillis()): Promise<void> {
+  async routed(
+    what: string,
+    expected: Readonly<Record<string, string>>,
+    boundMillis: number,
+    since = machineMillis(),
+  ): Promise<void> {
     const wanted = describeTable(expected);
     const show = (table: ReadonlyMap<string, string>): string =>
       describeTable(Object.fromEntries(Object.keys(expected).map((vip) => [vip, table.get(hostPrefix(vip)) ?? ""])));
     let shown = "";
-    await this.within(`${what}: in the router's table`, boundMillis, async () => {
-      shown = show(await this.rack.routerTable());
-      if (shown !== wanted) return `${this.rack.router.cli}: ${shown}; wanted: ${wanted}`;
-      const forwarded = show(await this.rack.kernelTable());
-      return forwarded === wanted || `kernel: ${forwarded}; wanted: ${wanted}`;
-    }, since);
+    await this.within(
+      `${what}: in the router's table`,
+      boundMillis,
+      async () => {
+        shown = show(await this.rack.routerTable());
+        if (shown !== wanted) return `${this.rack.router.cli}: ${shown}; wanted: ${wanted}`;
+        const forwarded = show(await this.rack.kernelTable());
+        return forwarded === wanted || `kernel: ${forwarded}; wanted: ${wanted}`;
+      },
+      since,
+    );
     this.expect(`${what}: next hops by ${this.rack.router.cli}`, shown, "", { equals: wanted });
   }
 

@@ -186,7 +186,9 @@ function summarize({ scenario, ok, expectations, timeline }: Result): void {
   print("\ntimeline");
   for (const { atMillis, event } of timeline) print(`${(atMillis / 1000).toFixed(2).padStart(8)} s  ${event}`);
   const failed = expectations.filter((one) => !one.ok);
-  print(`\n${scenario}: ${ok ? `all ${expectations.length} expectations hold` : `${failed.length} of ${expectations.length} expectations do not hold`}`);
+  print(
+    `\n${scenario}: ${ok ? `all ${expectations.length} expectations hold` : `${failed.length} of ${expectations.length} expectations do not hold`}`,
+  );
   for (const one of failed) print(`  ${one.name}: ${one.measured ?? "never"} ${one.unit} (${one.bound})`);
   print(`written: lab/results/${scenario}.json, lab/results/${scenario}.svg`);
 }

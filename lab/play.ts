@@ -74,15 +74,15 @@ export async function play(scenario: Scenario, options: PlayOptions): Promise<Re
 async function run(scenario: Scenario, lab: Lab): Promise<void> {
   try {
     await lab.rack.build();
+    lab.followRoutes();
     await scenario.play(lab);
-    for (const { name, running, log } of lab.rack.processes.all) {
-      if (!running) lab.note(`${name} has ended by now (log: ${log})`);
-    }
   } catch (error) {
     if (lab.signal.aborted) return;
     // What never came true is on record already; anything else must not pass for a scenario without failures.
     if (!(error instanceof ScenarioFailed)) {
-      lab.expect("the scenario plays to its end", error instanceof Error ? error.message : String(error), "", { equals: "yes" });
+      lab.expect("the scenario plays to its end", error instanceof Error ? error.message : String(error), "", {
+        equals: "yes",
+      });
     } else {
       lab.note(error.message);
     }

@@ -26,7 +26,9 @@ export const inUserNamespace = (): boolean => process.env[IN_USER_NAMESPACE] !==
  * @returns null to go on; an exit code when the lab has run in a user namespace and is over
  * @throws CannotRun
  */
-export async function gainRights(forwardSignals: (kill: (signal: NodeJS.Signals) => void) => void): Promise<number | null> {
+export async function gainRights(
+  forwardSignals: (kill: (signal: NodeJS.Signals) => void) => void,
+): Promise<number | null> {
   if (process.getuid?.() === 0) {
     await command(["unshare", "--net", "--mount", "true"]).catch((cause: unknown) => {
       throw new CannotRun(
@@ -103,7 +105,9 @@ export async function buildProduct(root: string): Promise<readonly string[]> {
   try {
     await command([process.execPath, ".scripts/build.ts"], { cwd: root, timeoutMillis: 120_000 });
   } catch (cause) {
-    throw new CannotRun(`the product cannot be built:\n${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    throw new CannotRun(`the product cannot be built:\n${cause instanceof Error ? cause.message : String(cause)}`, {
+      cause,
+    });
   }
   return [process.execPath, `${root}/dist/vipcast.mjs`];
 }

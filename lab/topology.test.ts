@@ -6,7 +6,9 @@ for (const clientOnLan of [false, true]) {
     const topology = rackTopology({ clientOnLan });
 
     it("no address and no end of a link exists twice", () => {
-      const addresses = topology.hosts.flatMap((host) => host.interfaces.flatMap(({ address }) => [address.v4, address.v6]));
+      const addresses = topology.hosts.flatMap((host) =>
+        host.interfaces.flatMap(({ address }) => [address.v4, address.v6]),
+      );
       const vips = Object.values(VIPS).flatMap(({ v4, v6 }) => [v4, v6]);
       const all: string[] = [...addresses, ...vips];
       expect(new Set(all).size).toBe(all.length);
@@ -21,7 +23,9 @@ for (const clientOnLan of [false, true]) {
     it("default gateways are the router's addresses in a segment that the host is in", () => {
       const router = topology.hosts.find(({ role }) => role === "router")!;
       for (const host of topology.hosts.filter(({ defaultGateway }) => defaultGateway !== null)) {
-        const shared = router.interfaces.filter(({ segment }) => host.interfaces.some((one) => one.segment === segment));
+        const shared = router.interfaces.filter(({ segment }) =>
+          host.interfaces.some((one) => one.segment === segment),
+        );
         expect(shared.map(({ address }) => address)).toContainEqual(host.defaultGateway);
       }
     });

@@ -17,6 +17,7 @@ export class ClientStream {
     const client = processes.start({
       name: "client",
       host: "client",
+      comesFirst: true,
       argv: [process.execPath, script],
       onLine: (line) => this.#take(JSON.parse(line) as ClientReport),
     });

@@ -1,11 +1,14 @@
 import { Agent, request } from "node:https";
-import { type Address, API_PORT, type NodeName } from "../topology.ts";
+import { type Address, API_ADDRESS, API_PORT, type NodeName } from "../topology.ts";
 import type { ManifestObject } from "./manifests.ts";
 
 /** How the lab itself reaches the API server, and with which rights. */
 export interface ApiAccess {
-  /** Unix socket that leads to the API server; sockets in the file system reach across network namespaces. */
-  readonly socketPath: string;
+  /**
+   * Unix socket that leads to the API server; sockets in the file system reach across network namespaces. Null: this
+   * process is in a namespace that reaches the server itself.
+   */
+  readonly socketPath: string | null;
   readonly caPem: string;
   readonly token: string;
 }
@@ -139,7 +142,7 @@ export class Cluster {
     const { socketPath, caPem, token } = this.#access;
     return new Promise((resolve, reject) => {
       const asked = request({
-        socketPath,
+        ...(socketPath === null ? { host: API_ADDRESS.v4, port: API_PORT } : { socketPath }),
         ca: caPem,
         servername: "kubernetes.default.svc",
         agent: this.#agent,

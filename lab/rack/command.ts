@@ -24,7 +24,9 @@ export function command(
     const err: Buffer[] = [];
     const timer = setTimeout(() => child.kill("SIGKILL"), timeoutMillis);
     const fail = (why: string): void => {
-      const said = Buffer.concat([...err, ...out]).toString().trim();
+      const said = Buffer.concat([...err, ...out])
+        .toString()
+        .trim();
       reject(new CommandFailed(`${argv.join(" ")}: ${why}${said === "" ? "" : `\n${said}`}`));
     };
     child.stdout.on("data", (bytes: Buffer) => out.push(bytes));

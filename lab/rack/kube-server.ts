@@ -5,7 +5,7 @@ import { RealApiServer } from "../kube/real.ts";
 import { API_ADDRESS, API_PORT, VIPS } from "../topology.ts";
 import type { ApiAccess } from "./cluster.ts";
 import type { ServiceAccount } from "./manifests.ts";
-import type { Processes } from "./processes.ts";
+import { FIRST, inNamespace, type Processes } from "./processes.ts";
 
 const EMBEDDED_API = new URL("../kube/embedded-main.ts", import.meta.url).pathname;
 const API_FRONT = new URL("../api-front.ts", import.meta.url).pathname;
@@ -73,6 +73,8 @@ export async function startKube(kind: KubeKind, identity: ApiIdentity, parts: Ku
     onLine: () => {},
   });
   await front.firstLine;
+  await writeFile(`${parts.folder}/ca.crt`, identity.caPem);
+  await writeFile(`${parts.folder}/token`, identity.adminToken, { mode: 0o600 });
   return { socketPath, caPem: identity.caPem, token: identity.adminToken };
 }
 
@@ -83,6 +85,7 @@ async function startEmbedded(identity: ApiIdentity, { processes, folder }: KubeP
   const server = processes.start({
     name: "kube-apiserver",
     host: "api",
+    comesFirst: true,
     argv: [
       ...[process.execPath, EMBEDDED_API, "--listen", `${API_ADDRESS.v4}:${API_PORT}`],
       ...["--tls-cert", certificateFile, "--tls-key", keyFile],
@@ -107,7 +110,7 @@ async function startReal(identity: ApiIdentity, { namespace, folder, serviceAcco
         { token: identity.adminToken, user: "lab", groups: ["system:masters"] },
         { token: identity.daemonToken, user: userOf(serviceAccount), groups: groupsOf(serviceAccount) },
       ],
-      prefix: ["ip", "netns", "exec", namespace, "setpriv", "--pdeathsig", "KILL", "--"],
+      prefix: ["setsid", ...inNamespace(namespace), ...FIRST],
     });
   } finally {
     if (before === undefined) delete process.env["TMPDIR"];

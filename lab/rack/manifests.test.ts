@@ -43,7 +43,8 @@ describe("the environment of a manifest", () => {
 });
 
 describe("the access rules of a manifest", () => {
-  const yaml = "kind: ServiceAccount\nmetadata: { name: vipcast, namespace: kube-system }\n---\n---\nkind: ClusterRole\n";
+  const yaml =
+    "kind: ServiceAccount\nmetadata: { name: vipcast, namespace: kube-system }\n---\n---\nkind: ClusterRole\n";
 
   it("every document counts, empty ones do not", () => {
     expect(documentsOf(yaml).map(({ kind }) => kind)).toEqual(["ServiceAccount", "ClusterRole"]);

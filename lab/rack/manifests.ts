@@ -70,6 +70,7 @@ export interface ServiceAccount {
 /** @throws Error when the objects make none */
 export function serviceAccountOf(objects: readonly ManifestObject[]): ServiceAccount {
   const metadata = objects.find(({ kind }) => kind === "ServiceAccount")?.metadata;
-  if (!metadata?.name || !metadata.namespace) throw new Error("the manifest has no ServiceAccount with name and namespace");
+  if (!metadata?.name || !metadata.namespace)
+    throw new Error("the manifest has no ServiceAccount with name and namespace");
   return { name: metadata.name, namespace: metadata.namespace };
 }

@@ -148,7 +148,6 @@ export class RackNode {
     await command(["ip", "-n", namespace, family, ...change]);
   }
 
-
   async #forgetVips(): Promise<void> {
     const namespace = this.#parts.namespaces.name(this.name);
     for (const vip of await this.vips()) {

@@ -17,7 +17,7 @@ import { containerStart, documentsOf, serviceAccountOf } from "./manifests.ts";
 import { destroyNamespaces, listNamespaces, namespacePrefix, Namespaces } from "./namespaces.ts";
 import { Processes } from "./processes.ts";
 import { RackNode, statusSocketOf } from "./rack-node.ts";
-import { Sampler, type Sample } from "./sampler.ts";
+import { type LeaseSample, Sampler, type Sample } from "./sampler.ts";
 
 export interface RackOptions {
   readonly router: RouterKind;
@@ -81,7 +81,10 @@ export class Rack {
     const serviceAccount = serviceAccountOf(accessRules);
     const access = await startKube(options.kube, identity, { processes, namespace, folder, serviceAccount });
     const cluster = new Cluster(access);
-    await waitFor("the API server is ready", 60_000, () => cluster.isReady(), { everyMillis: 50, signal: options.signal });
+    await waitFor("the API server is ready", 60_000, () => cluster.isReady(), {
+      everyMillis: 50,
+      signal: options.signal,
+    });
     // The embedded server lets every token do everything; only the real one can tell whether the rules suffice.
     if (options.kube === "real") await cluster.applyAccessRules(accessRules);
     await Promise.all(nodesOf(topology).map((host) => cluster.createNode(host.name, addressOn(host, "lan"))));
@@ -149,9 +152,14 @@ export class Rack {
     return node;
   }
 
-  /** Samples of the kernel's state in the namespaces of these hosts, each change as it comes. */
-  sample(hosts: readonly string[], onSample: (sample: Sample) => void): Sampler {
-    return new Sampler(this.processes, hosts, this.router.kernelProtocol, onSample);
+  /** Samples of the kernel's state in the namespace of a host, each change as it comes. */
+  sampleKernel(host: string, onSample: (sample: Sample) => void): Sampler {
+    return Sampler.ofKernel(this.processes, host, this.router.kernelProtocol, onSample);
+  }
+
+  sampleLease(lease: string, onSample: (sample: LeaseSample) => void): Sampler {
+    const access = ["ca.crt", "token"].map((name) => `${this.folder}/${name}`);
+    return Sampler.ofLease(this.processes, access, lease, onSample);
   }
 
   /**
@@ -162,7 +170,11 @@ export class Rack {
     const serving: readonly NodeName[] =
       spec.endpoints.length === 0 ? [] : spec.policy === "Cluster" ? NODE_NAMES : spec.endpoints;
     for (const node of this.nodes) {
-      for (const address of spec.addresses) await node.serve(address, serving.some((name) => name === node.name));
+      for (const address of spec.addresses)
+        await node.serve(
+          address,
+          serving.some((name) => name === node.name),
+        );
     }
   }
 

@@ -18,15 +18,13 @@ const netlink = new Netlink({ addressProtocol: 255 });
 
 let previous = "";
 let lastAt = machineMillis();
-let spacingMillis = 0;
-let samples = 0;
+let spacings: number[] = [];
 
 function sample(): void {
   const at = machineMillis();
   const previousAt = lastAt;
-  spacingMillis = Math.max(spacingMillis, at - previousAt);
+  spacings.push(Math.round((at - previousAt) * 10) / 10);
   lastAt = at;
-  samples++;
   const names = new Map(netlink.links().map(({ index, name }) => [index, name]));
   const state = {
     addresses: netlink.addresses().map(({ interfaceIndex, address }) => `${names.get(interfaceIndex)} ${address}`),
@@ -58,8 +56,7 @@ setInterval(sample, INTERVAL_MILLIS);
 // A change is seen when it happens, not when its turn comes.
 netlink.watch(sample);
 setInterval(() => {
-  say({ spacingMillis, samples });
-  spacingMillis = 0;
-  samples = 0;
+  say({ spacings });
+  spacings = [];
 }, REPORT_MILLIS);
 process.stdin.on("end", () => process.exit(0)).resume();

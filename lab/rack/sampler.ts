@@ -1,6 +1,7 @@
 import type { Processes } from "./processes.ts";
 
-const SCRIPT = new URL("sampler-main.ts", import.meta.url).pathname;
+const KERNEL_SCRIPT = new URL("sampler-main.ts", import.meta.url).pathname;
+const LEASE_SCRIPT = new URL("lease-sampler-main.ts", import.meta.url).pathname;
 
 /** The state of one host's kernel at one moment; only sent when it differs from the one before. */
 export interface Sample {
@@ -17,43 +18,67 @@ export interface Sample {
   readonly neighbours: readonly string[];
 }
 
-/** What a sampler process sends: a state that has changed, or how far apart its samples were. */
+/** Who holds the Lease from this moment on; empty when nobody does. */
+export interface LeaseSample {
+  readonly at: number;
+  readonly holder: string;
+}
+
+/** What a sampler process sends: a state that has changed, or how far apart its samples were, in milliseconds. */
 export type SamplerLine =
   | { readonly sample: Omit<Sample, "host"> }
-  | { readonly spacingMillis: number; readonly samples: number };
+  | { readonly lease: LeaseSample }
+  | { readonly spacings: readonly number[] };
 
-/** Watches the kernels of several hosts, each through a process in its namespace. */
+/** A process that takes samples in a namespace, and the times between them. */
 export class Sampler {
-  #spacingMillis = 0;
-  #samples = 0;
+  readonly #spacings: number[] = [];
+
+  private constructor(
+    processes: Processes,
+    host: string,
+    argv: readonly string[],
+    onLine: (line: SamplerLine) => void,
+  ) {
+    processes.start({
+      name: `${host}-sampler`,
+      host,
+      outlivesHost: true,
+      comesFirst: true,
+      argv: [process.execPath, ...argv],
+      onLine: (text) => {
+        const line = JSON.parse(text) as SamplerLine;
+        if ("spacings" in line) this.#spacings.push(...line.spacings);
+        else onLine(line);
+      },
+    });
+  }
 
   /** @param routeProtocol  number that the router's routes carry in the kernel */
-  constructor(processes: Processes, hosts: readonly string[], routeProtocol: number, onSample: (sample: Sample) => void) {
-    for (const host of hosts) {
-      processes.start({
-        name: `${host}-sampler`,
-        host,
-        outlivesHost: true,
-        argv: [process.execPath, SCRIPT, `${routeProtocol}`],
-        onLine: (line) => {
-          const read = JSON.parse(line) as SamplerLine;
-          if ("sample" in read) {
-            onSample({ host, ...read.sample });
-          } else {
-            this.#spacingMillis = Math.max(this.#spacingMillis, read.spacingMillis);
-            this.#samples += read.samples;
-          }
-        },
-      });
-    }
+  static ofKernel(
+    processes: Processes,
+    host: string,
+    routeProtocol: number,
+    onSample: (sample: Sample) => void,
+  ): Sampler {
+    return new Sampler(processes, host, [KERNEL_SCRIPT, `${routeProtocol}`], (line) => {
+      if ("sample" in line) onSample({ host, ...line.sample });
+    });
   }
 
-  /** The longest time between two samples of one host so far. */
-  get spacingMillis(): number {
-    return this.#spacingMillis;
+  /** @param access  files with the CA and the token */
+  static ofLease(
+    processes: Processes,
+    access: readonly string[],
+    lease: string,
+    onSample: (sample: LeaseSample) => void,
+  ): Sampler {
+    return new Sampler(processes, "api", [LEASE_SCRIPT, ...access, lease], (line) => {
+      if ("lease" in line) onSample(line.lease);
+    });
   }
 
-  get samples(): number {
-    return this.#samples;
+  get spacings(): readonly number[] {
+    return this.#spacings;
   }
 }

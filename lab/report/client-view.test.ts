@@ -42,12 +42,20 @@ describe("what the client saw", () => {
   });
 
   it("attempts may come in any order, and those of other targets and times are left out", () => {
-    const attempts = [attempt(50, "n1"), attempt(25, "n1"), { ...attempt(30, null), target: "other" }, attempt(140, null)];
+    const attempts = [
+      attempt(50, "n1"),
+      attempt(25, "n1"),
+      { ...attempt(30, null), target: "other" },
+      attempt(140, null),
+    ];
     expect(figuresOf(attempts, "web", window)).toMatchObject({ attempts: 2, failed: 0, gapMillis: 50 });
   });
 
   it("a connection that was reset and then went well is no failure, but it is counted", () => {
-    expect(figuresOf([attempt(5, "n1", true), attempt(9, null, true)], "web", window)).toMatchObject({ failed: 1, resets: 1 });
+    expect(figuresOf([attempt(5, "n1", true), attempt(9, null, true)], "web", window)).toMatchObject({
+      failed: 1,
+      resets: 1,
+    });
   });
 });
 

@@ -1,9 +1,6 @@
 import type { RouterKind } from "../router/driver.ts";
 
-export type Bound =
-  | { readonly atMost: number }
-  | { readonly atLeast: number }
-  | { readonly equals: string | number };
+export type Bound = { readonly atMost: number } | { readonly atLeast: number } | { readonly equals: string | number };
 
 export interface Expectation {
   readonly name: string;

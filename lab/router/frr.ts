@@ -11,8 +11,10 @@ const DAEMONS = "/usr/lib/frr";
 
 /** Why FRR cannot be used here, or null. */
 export function frrObstacle(inUserNamespace: boolean): string | null {
-  if (!existsSync(`${DAEMONS}/bgpd`)) return "FRR is not installed; on Debian: apt-get install --no-install-recommends frr";
-  if (existsSync(`${DAEMONS}/mgmtd`)) return "this FRR is of the 10 series, the lab starts FRR 8 and 9 only (Debian 12 has 8.4)";
+  if (!existsSync(`${DAEMONS}/bgpd`))
+    return "FRR is not installed; on Debian: apt-get install --no-install-recommends frr";
+  if (existsSync(`${DAEMONS}/mgmtd`))
+    return "this FRR is of the 10 series, the lab starts FRR 8 and 9 only (Debian 12 has 8.4)";
   // A user namespace made without privilege has one user, and FRR insists on changing to its own.
   if (inUserNamespace) return "FRR changes to a user of its own, which needs real root; try --router bird or embedded";
   return null;
@@ -50,7 +52,9 @@ export class FrrRouter implements RouterDriver {
       await waitFor(`${daemon} answers`, 10_000, () => existsSync(`${this.#stateFolder}/${daemon}.vty`));
     }
     await waitFor("FRR listens for BGP", 10_000, async () =>
-      (await command(["ip", "netns", "exec", this.#namespace, "cat", "/proc/net/tcp"])).includes(":00B3 00000000:0000 0A"),
+      (await command(["ip", "netns", "exec", this.#namespace, "cat", "/proc/net/tcp"])).includes(
+        ":00B3 00000000:0000 0A",
+      ),
     );
   }
 
@@ -114,14 +118,18 @@ interface FrrPath {
 
 /** @param json  of `show bgp <family> unicast json` */
 export function parseFrrTable(json: string): NextHops {
-  const { routes = {} } = JSON.parse(json.trim() === "" ? "{}" : json) as { routes?: Record<string, readonly FrrPath[]> };
+  const { routes = {} } = JSON.parse(json.trim() === "" ? "{}" : json) as {
+    routes?: Record<string, readonly FrrPath[]>;
+  };
   return new Map(
     Object.entries(routes).map(([prefix, paths]) => [
       prefix,
       paths
         .filter((path) => path.valid === true && (path.bestpath === true || path.multipath === true))
         // An IPv6 path lists its global and its link-local next hop; one of them is enough to know the node.
-        .flatMap((path) => path.nexthops?.find(({ scope }) => scope !== "link-local")?.ip ?? path.nexthops?.[0]?.ip ?? []),
+        .flatMap(
+          (path) => path.nexthops?.find(({ scope }) => scope !== "link-local")?.ip ?? path.nexthops?.[0]?.ip ?? [],
+        ),
     ]),
   );
 }

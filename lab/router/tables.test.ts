@@ -34,7 +34,11 @@ fd40::1/128          unicast [nodes6_1 02:10:11.123] * (100) [AS65001i]
     });
     const json = JSON.stringify({
       routes: {
-        "fd40::1/128": [path("fd10::11", { bestpath: true }), path("fd10::12", { multipath: true }), path("fd10::13", {})],
+        "fd40::1/128": [
+          path("fd10::11", { bestpath: true }),
+          path("fd10::12", { multipath: true }),
+          path("fd10::13", {}),
+        ],
       },
     });
     expect([...parseFrrTable(json)]).toEqual([["fd40::1/128", ["fd10::11", "fd10::12"]]]);

@@ -7,4 +7,12 @@ import { nodeLoss } from "./node-loss.ts";
 import { serviceLifecycle } from "./service-lifecycle.ts";
 import { tour } from "./tour.ts";
 
-export const SCENARIOS: readonly Scenario[] = [tour, nodeLoss, leaderLoss, apiServerLoss, arp, fallback, serviceLifecycle];
+export const SCENARIOS: readonly Scenario[] = [
+  tour,
+  nodeLoss,
+  leaderLoss,
+  apiServerLoss,
+  arp,
+  fallback,
+  serviceLifecycle,
+];

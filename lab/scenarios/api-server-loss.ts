@@ -58,7 +58,12 @@ export const apiServerLoss: Scenario = {
     await expectNoFailure(lab, "without the API", gone);
     const healed = lab.step("the API is reachable again");
     await rack.namespaces.join("api", "mgmt");
-    await lab.routed("with the API again", { ...controlPlaneRoutes(ALL_NODES), ...webRoutes(ALL_NODES) }, START_BOUND_MILLIS, healed);
+    await lab.routed(
+      "with the API again",
+      { ...controlPlaneRoutes(ALL_NODES), ...webRoutes(ALL_NODES) },
+      START_BOUND_MILLIS,
+      healed,
+    );
     await expectNoFailure(lab, "return of the API", healed);
   },
 };

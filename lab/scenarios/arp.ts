@@ -29,7 +29,16 @@ export const arp: Scenario = {
 
     /** Node whose MAC the client has for the IPv6 address; there is no file to sample it from. */
     const neighbour6 = async (): Promise<string> => {
-      const json = await command(["ip", "-n", rack.namespaces.name("client"), "-j", "-6", "neigh", "show", VIPS.onLan.v6]);
+      const json = await command([
+        "ip",
+        "-n",
+        rack.namespaces.name("client"),
+        "-j",
+        "-6",
+        "neigh",
+        "show",
+        VIPS.onLan.v6,
+      ]);
       const [entry] = JSON.parse(json.trim() === "" ? "[]" : json) as { lladdr?: string }[];
       return rack.namespaces.owners.get(entry?.lladdr ?? "") ?? "nobody";
     };
@@ -37,11 +46,21 @@ export const arp: Scenario = {
     const moved = async (what: string, since: number, previous: string, boundMillis: number): Promise<string> => {
       const next = await watch.newHolder(previous, boundMillis, since);
       const bound = boundMillis + ANNOUNCE_BOUND_MILLIS;
-      await lab.within(`${what}: the client's IPv4 neighbour entry is ${next}`, bound, () => watch.neighbour === next || watch.neighbour, since);
-      await lab.within(`${what}: the client's IPv6 neighbour entry is ${next}`, bound, async () => {
-        const owner = await neighbour6();
-        return owner === next || owner;
-      }, since);
+      await lab.within(
+        `${what}: the client's IPv4 neighbour entry is ${next}`,
+        bound,
+        () => watch.neighbour === next || watch.neighbour,
+        since,
+      );
+      await lab.within(
+        `${what}: the client's IPv6 neighbour entry is ${next}`,
+        bound,
+        async () => {
+          const owner = await neighbour6();
+          return owner === next || owner;
+        },
+        since,
+      );
       for (const target of TARGETS) await lab.reached(target, next, 2_000);
       for (const [target, { gapMillis }] of await lab.figures(since)) {
         lab.expect(`${what}, ${target}: longest time without success`, gapMillis, "ms", { atMost: bound });
@@ -69,6 +88,6 @@ export const arp: Scenario = {
     const cut = lab.step(`the holder ${third} is cut off from the API, not from the segment`);
     await rack.namespaces.cut(third, "mgmt");
     await moved("API loss", cut, third, TAKEOVER_BOUND_MILLIS);
-    await watch.conclude();
+    watch.conclude();
   },
 };

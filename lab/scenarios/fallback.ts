@@ -1,7 +1,15 @@
 import { controlPlaneTarget } from "../lab.ts";
 import type { Scenario } from "../scenario.ts";
 import { LAN_INTERFACE, NODE_NAMES, VIPS } from "../topology.ts";
-import { autoFlags, bgpEnvironment, FALLBACK, LEASE, LEASE_FLAGS, MARGIN_MILLIS, START_BOUND_MILLIS } from "./settings.ts";
+import {
+  autoFlags,
+  bgpEnvironment,
+  FALLBACK,
+  LEASE,
+  LEASE_FLAGS,
+  MARGIN_MILLIS,
+  START_BOUND_MILLIS,
+} from "./settings.ts";
 import { ALL_NODES, startDaemons } from "./stories.ts";
 
 const TARGETS = [controlPlaneTarget("VIP v4", VIPS.onLan.v4), controlPlaneTarget("VIP v6", VIPS.onLan.v6)];
@@ -44,14 +52,21 @@ export const fallback: Scenario = {
 
     const stopped = lab.step("the router's BGP stops; it still forwards");
     await rack.router.stop();
-    await lab.within("ARP stands in", FALLBACK_BOUND_MILLIS, async () => {
-      const now = await answering(VIPS.onLan.v4);
-      return NODE_NAMES.some((name) => name === now) || now;
-    }, stopped);
+    await lab.within(
+      "ARP stands in",
+      FALLBACK_BOUND_MILLIS,
+      async () => {
+        const now = await answering(VIPS.onLan.v4);
+        return NODE_NAMES.some((name) => name === now) || now;
+      },
+      stopped,
+    );
     const holder = await answering(VIPS.onLan.v4);
     for (const target of TARGETS) await lab.reached(target, holder, 3_000);
     for (const [target, { gapMillis }] of await lab.figures(stopped)) {
-      lab.expect(`fallback, ${target}: longest time without success`, gapMillis, "ms", { atMost: FALLBACK_BOUND_MILLIS });
+      lab.expect(`fallback, ${target}: longest time without success`, gapMillis, "ms", {
+        atMost: FALLBACK_BOUND_MILLIS,
+      });
     }
     for (const vip of Object.values(VIPS.onLan)) {
       lab.expect(`ARP: nodes that answer for ${vip} on the segment`, await answering(vip), "", { equals: holder });
@@ -63,10 +78,15 @@ export const fallback: Scenario = {
     const returned = lab.step("the router's BGP is back");
     await rack.router.start();
     await lab.routed("BGP again", onLan(ALL_NODES), RETURN_BOUND_MILLIS, returned);
-    await lab.within("nobody answers on the segment any more", RETURN_BOUND_MILLIS, async () => {
-      const left = `${await answering(VIPS.onLan.v4)} ${await answering(VIPS.onLan.v6)}`.trim();
-      return left === "" || left;
-    }, returned);
+    await lab.within(
+      "nobody answers on the segment any more",
+      RETURN_BOUND_MILLIS,
+      async () => {
+        const left = `${await answering(VIPS.onLan.v4)} ${await answering(VIPS.onLan.v6)}`.trim();
+        return left === "" || left;
+      },
+      returned,
+    );
     for (const target of TARGETS) await lab.reached(target, ALL_NODES, 3_000);
     for (const [target, { gapMillis }] of await lab.figures(returned)) {
       lab.expect(`return to BGP, ${target}: longest time without success`, gapMillis, "ms", { atMost: MARGIN_MILLIS });
@@ -74,5 +94,7 @@ export const fallback: Scenario = {
   },
 };
 
-const statuses = (nodes: Parameters<Scenario["play"]>[0]["rack"]["nodes"]): Promise<{ name: string; fallback: boolean }[]> =>
+const statuses = (
+  nodes: Parameters<Scenario["play"]>[0]["rack"]["nodes"],
+): Promise<{ name: string; fallback: boolean }[]> =>
   Promise.all(nodes.map(async (node) => ({ name: node.name, fallback: (await node.status())?.fallback ?? false })));

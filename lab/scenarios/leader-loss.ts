@@ -1,6 +1,13 @@
 import type { Scenario } from "../scenario.ts";
 import { VIPS } from "../topology.ts";
-import { bgpEnvironment, bgpFlags, LEASE_FLAGS, MARGIN_MILLIS, START_BOUND_MILLIS, TAKEOVER_BOUND_MILLIS } from "./settings.ts";
+import {
+  bgpEnvironment,
+  bgpFlags,
+  LEASE_FLAGS,
+  MARGIN_MILLIS,
+  START_BOUND_MILLIS,
+  TAKEOVER_BOUND_MILLIS,
+} from "./settings.ts";
 import { CONTROL_PLANE_TARGETS, controlPlaneRoutes, startDaemons } from "./stories.ts";
 import { VipWatch } from "./watch.ts";
 
@@ -26,7 +33,12 @@ export const leaderLoss: Scenario = {
 
     const moved = async (what: string, since: number, previous: string, boundMillis: number): Promise<string> => {
       const next = await watch.newHolder(previous, boundMillis, since);
-      await lab.routed(`${what}: to the new holder`, controlPlaneRoutes(next), boundMillis + ANNOUNCE_BOUND_MILLIS, since);
+      await lab.routed(
+        `${what}: to the new holder`,
+        controlPlaneRoutes(next),
+        boundMillis + ANNOUNCE_BOUND_MILLIS,
+        since,
+      );
       for (const target of CONTROL_PLANE_TARGETS) await lab.reached(target, next, 2_000);
       for (const [target, { gapMillis }] of await lab.figures(since)) {
         lab.expect(`${what}, ${target}: longest time without success`, gapMillis, "ms", {
@@ -63,6 +75,6 @@ export const leaderLoss: Scenario = {
     const end = rack.node(third).stopDaemon();
     await moved("graceful stop", stopped, third, HANDOVER_BOUND_MILLIS);
     lab.expect("graceful stop: exit code", (await end).code, "", { equals: 0 });
-    await watch.conclude();
+    watch.conclude();
   },
 };

@@ -5,7 +5,10 @@ import { VIPS } from "../topology.ts";
 import { bgpEnvironment, bgpFlags, START_BOUND_MILLIS } from "./settings.ts";
 import { ALL_NODES, controlPlaneRoutes, createService, startDaemons, WEB, webRoutes } from "./stories.ts";
 
-const movedRoutes = (nodes: string): Record<string, string> => ({ [VIPS.webMoved.v4]: nodes, [VIPS.webMoved.v6]: nodes });
+const movedRoutes = (nodes: string): Record<string, string> => ({
+  [VIPS.webMoved.v4]: nodes,
+  [VIPS.webMoved.v6]: nodes,
+});
 
 export const serviceLifecycle: Scenario = {
   name: "service-lifecycle",

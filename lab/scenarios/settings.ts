@@ -18,8 +18,7 @@ export const HOLD_BOUND_MILLIS = HOLD_TIME_SECONDS * 1000 + MARGIN_MILLIS;
  * From the loss of the holder until another one has the Lease: it is respected for its duration after the last renewal
  * that others have seen, and they look once per retry period, with client-go's jitter of up to 1.2 periods on top.
  */
-export const TAKEOVER_BOUND_MILLIS =
-  (LEASE.durationSeconds + 2.2 * LEASE.retryPeriodSeconds) * 1000 + MARGIN_MILLIS;
+export const TAKEOVER_BOUND_MILLIS = (LEASE.durationSeconds + 2.2 * LEASE.retryPeriodSeconds) * 1000 + MARGIN_MILLIS;
 
 /** From the start of a process until its sessions are up, connect retries included. */
 export const START_BOUND_MILLIS = 10_000;

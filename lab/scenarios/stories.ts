@@ -38,10 +38,15 @@ export async function startDaemons(lab: Lab): Promise<number> {
   const since = lab.step("three daemons start, each from the manifest's environment");
   for (const node of lab.rack.nodes) node.startDaemon();
   for (const node of lab.rack.nodes) {
-    await waitFor(`the daemon on ${node.name} answers`, START_BOUND_MILLIS, async () => {
-      if (!node.daemon.running) throw new Error(`the daemon on ${node.name} ended, see ${node.daemon.log}`);
-      return (await node.status()) !== null;
-    }, { signal: lab.signal });
+    await waitFor(
+      `the daemon on ${node.name} answers`,
+      START_BOUND_MILLIS,
+      async () => {
+        if (!node.daemon.running) throw new Error(`the daemon on ${node.name} ended, see ${node.daemon.log}`);
+        return (await node.status()) !== null;
+      },
+      { signal: lab.signal },
+    );
   }
   return since;
 }
@@ -51,7 +56,12 @@ export async function createService(lab: Lab, spec: ServiceSpec, nodes: string, 
   await lab.rack.proxy(spec);
   const since = lab.step(`Service ${spec.name} is created: ${spec.addresses.join(", ")}, policy ${spec.policy}`);
   await lab.rack.cluster.createService(spec);
-  await lab.routed(`Service ${spec.name}`, Object.fromEntries(spec.addresses.map((vip) => [vip, nodes])), boundMillis, since);
+  await lab.routed(
+    `Service ${spec.name}`,
+    Object.fromEntries(spec.addresses.map((vip) => [vip, nodes])),
+    boundMillis,
+    since,
+  );
 }
 
 /** What every target has to show after the power of one of several ECMP nodes has gone. */
@@ -76,12 +86,13 @@ export async function expectNoFailure(lab: Lab, what: string, since: number): Pr
 export async function stopDaemons(lab: Lab, vips: readonly string[]): Promise<void> {
   const running = lab.rack.nodes.filter((node) => node.powered && node.daemon.running);
   const since = lab.step(`SIGTERM to the daemons on ${running.map(({ name }) => name).join(", ")}`);
-  const ends = await Promise.all(running.map((node) => node.stopDaemon()));
+  const ended = Promise.all(running.map((node) => node.stopDaemon()));
+  await lab.routed("after SIGTERM", Object.fromEntries(vips.map((vip) => [vip, ""])), 1_000, since);
+  const ends = await ended;
   lab.expect("daemons end with exit code", ends.map(({ code }) => code).join(" "), "", {
     equals: running.map(() => 0).join(" "),
   });
   lab.expect("slowest daemon's end", Math.max(...ends.map(({ tookMillis }) => tookMillis)), "ms", { atMost: 5_000 });
-  await lab.routed("after the daemons' end", Object.fromEntries(vips.map((vip) => [vip, ""])), 2_000, since);
   for (const node of running) {
     lab.expect(`addresses left on ${node.name}`, (await node.vips()).join(", "), "", { equals: "" });
   }
