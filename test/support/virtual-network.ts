@@ -182,7 +182,7 @@ class VirtualStream implements ByteStream {
     if (this.#isOver || this.#isClosing) return;
     this.#isClosing = true;
     this.#transmit();
-    this.#time.after(1000, () => this.#end({ kind: "closed-by-us" }));
+    this.#time.after(1000, () => this.destroy());
   }
 
   destroy(): void {
@@ -242,16 +242,17 @@ class VirtualStream implements ByteStream {
   #end(end: StreamEnd): void {
     if (this.#isOver) return;
     this.#tell(() => {
-      this.#isOver = true;
       const handler = this.#handler;
       this.#handler = null;
       handler?.onEnd(end);
     });
+    this.#isOver = true;
   }
 
+  /** What happens to an accepted stream before it is served waits for its handler. */
   #tell(event: () => void): void {
     if (this.#isOver) return;
-    if (this.#handler === null && this.#early.length < 10_000) this.#early.push(event);
+    if (this.#handler === null) this.#early.push(event);
     else event();
   }
 }

@@ -2,7 +2,6 @@ import type { IpAddress, Ipv6 } from "../../addr/ip.ts";
 import type { Prefix } from "../../addr/prefix.ts";
 import { mergeAs4Path } from "../wire/as-path.ts";
 import type { Asn } from "../wire/asn.ts";
-import type { AddressFamily } from "../wire/families.ts";
 import { prefixProblem } from "../wire/nlri.ts";
 import type { PathAttributes, UpdateContext } from "../wire/path-attributes.ts";
 import { type DecodedUpdate, wantsWithdrawal } from "../wire/update.ts";
@@ -81,12 +80,6 @@ export class AdjRibIn {
       changed = this.#announce(reach.prefixes, reach, attributes) || changed;
     }
     return changed;
-  }
-
-  count(family: AddressFamily): number {
-    let count = 0;
-    for (const prefix of this.#routes.keys()) if (prefix.includes(":") === (family === "ipv6-unicast")) count++;
-    return count;
   }
 
   #announce(

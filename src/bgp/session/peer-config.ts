@@ -56,6 +56,14 @@ export interface PeerStatus {
   readonly holdTimeSeconds: number | null;
   /** Negotiated; empty without a session. */
   readonly families: readonly AddressFamily[];
+  /** What the peer said of itself in its OPEN; null without a session. */
+  readonly remote: {
+    readonly identifier: Ipv4;
+    readonly fourOctetAs: boolean;
+    readonly routeRefresh: boolean;
+    /** How long the peer asks others to wait for it after a restart (RFC 4724); null when it does not ask. */
+    readonly gracefulRestartSeconds: number | null;
+  } | null;
   /** Our end of the session. */
   readonly localAddress: IpAddress | null;
   /** Configured families of which nothing is announced on the session, and why. */

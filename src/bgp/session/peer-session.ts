@@ -7,7 +7,7 @@ import type { Alarm, Clock, Entropy } from "../../ports/clock.ts";
 import type { ByteStream, DialOptions, Dialer, StreamEnd, StreamHandler } from "../../ports/stream.ts";
 import { emit } from "../../telemetry/events.ts";
 import type { Slot } from "../fsm/collision.ts";
-import type { FsmPeer } from "../fsm/negotiation.ts";
+import type { FsmPeer, Negotiated } from "../fsm/negotiation.ts";
 import {
   leadingSlot,
   NEW_PEERING,
@@ -137,6 +137,7 @@ export class PeerSession {
       ...(exchange?.counts() ?? NO_COUNTS),
       holdTimeSeconds: exchange?.session.holdTimeSeconds ?? null,
       families: exchange?.session.families ?? [],
+      remote: exchange === null ? null : remoteOf(exchange.session),
       localAddress: exchange?.stream.local.address ?? null,
       notAnnounced: exchange?.notAnnounced() ?? [],
       lastError: this.#troubles.last,
@@ -377,6 +378,13 @@ const NO_COUNTS = {
   prefixesReceived: 0,
   prefixesRefused: 0,
 } as const;
+
+const remoteOf = (session: Negotiated): NonNullable<PeerStatus["remote"]> => ({
+  identifier: session.peerIdentifier,
+  fourOctetAs: session.fourOctetAs,
+  routeRefresh: session.routeRefresh,
+  gracefulRestartSeconds: session.gracefulRestart?.restartTimeSeconds ?? null,
+});
 
 function eventOf(decoded: Decoded): Event {
   if (decoded.kind === "fault") return { type: "faulted", fault: decoded.fault };

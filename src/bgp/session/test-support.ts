@@ -2,7 +2,11 @@ import { pino } from "pino";
 import { seeded, VirtualTime } from "../../../test/support/virtual-time.ts";
 import { type NetworkOptions, VirtualNetwork } from "../../../test/support/virtual-network.ts";
 import { ip, type Ipv4 } from "../../addr/ip.ts";
+import type { ByteStream, StreamHandler } from "../../ports/stream.ts";
 import { Asn } from "../wire/asn.ts";
+import { frame } from "../wire/framing.ts";
+import { decodeMessage, type Message } from "../wire/message.ts";
+import { EXTERNAL, octets } from "../wire/test-support.ts";
 import { type PeerConfig, Speaker } from "./speaker.ts";
 
 /** Addresses of the two hosts of a rack, a and b: on one link, in both families. */
@@ -77,4 +81,70 @@ export function rack(options: RackOptions = {}) {
     events: (name: "a" | "b", event: string): string[] =>
       log.filter((line) => line["speaker"] === name && line["event"] === event).map((line) => String(line["msg"])),
   };
+}
+
+/** What a router says when a session begins, and a KEEPALIVE. */
+export const RAW = {
+  open: octets(`${"ff".repeat(16)} 0031 01 04 fdea 0009 0a000002 14 0212 0104 0001 0001 0104 0002 0001 4104 0000fdea`),
+  keepalive: octets(`${"ff".repeat(16)} 0013 04`),
+};
+
+/** One speaker, a, and in place of the other a peer that sends and gets plain octets: it can do what no speaker would. */
+export function rawRack(options: RackOptions = {}) {
+  const net = rack(options);
+  const received: Message[] = [];
+  let stream: (ByteStream & { pause(): void; resume(): void }) | null = null;
+  let buffer = new Uint8Array(0);
+  let connectionCount = 0;
+  const handler: StreamHandler = {
+    onOpen: () => {},
+    onDrain: () => {},
+    onEnd: () => void (stream = null),
+    onData(bytes) {
+      buffer = Uint8Array.of(...buffer, ...bytes);
+      for (let framed = frame(buffer); framed.kind === "message"; framed = frame(buffer)) {
+        const decoded = decodeMessage(framed.bytes, EXTERNAL);
+        if (decoded.kind !== "message" || decoded.faults.length > 0) throw new Error("a speaker sends good messages");
+        received.push(decoded.message);
+        buffer = buffer.slice(framed.bytes.length);
+      }
+    },
+  };
+  const accept = (accepted: ByteStream): StreamHandler => {
+    connectionCount++;
+    buffer = new Uint8Array(0);
+    stream = accepted as typeof stream;
+    return handler;
+  };
+  net.network.listen(HOSTS.b[0], 179, accept);
+  const raw = {
+    ...net,
+    /** Messages that the speaker sent, since the last call of `clear`. */
+    received,
+    clear: () => void received.splice(0),
+    get connectionCount(): number {
+      return connectionCount;
+    },
+    get isConnected(): boolean {
+      return stream !== null;
+    },
+    get stream(): NonNullable<typeof stream> {
+      if (stream === null) throw new Error("not connected");
+      return stream;
+    },
+    send(...messages: readonly Uint8Array[]): void {
+      for (const message of messages) raw.stream.write(message);
+    },
+    status: () => net.a.peers()[0]!,
+    notification: () => received.find((message) => message.type === "notification") ?? null,
+    /** The speaker dials; then both OPENs, and the KEEPALIVE that establishes the session. */
+    up(): void {
+      if (net.a.peers().length === 0) net.a.setPeers(net.peers.a);
+      net.time.runUntil(() => stream !== null && received.some(({ type }) => type === "open"));
+      raw.send(RAW.open, RAW.keepalive);
+      net.time.runUntil(() => raw.status().state === "established");
+      net.time.advance(10);
+    },
+  };
+  return raw;
 }
