@@ -18,7 +18,7 @@ const BASE = ["base", "addr"];
 const RULES: Readonly<Record<string, Rule>> = {
   base: { may: [], pure: true },
   addr: { may: ["base"], pure: true },
-  ports: { may: BASE, pure: true },
+  ports: { may: BASE },
   "bgp/wire": { may: BASE, pure: true },
   "bgp/fsm": { may: [...BASE, "bgp/wire"], pure: true },
   "bgp/rib": { may: [...BASE, "bgp/wire"], pure: true },

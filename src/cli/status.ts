@@ -37,7 +37,7 @@ export function registerStatus(program: Command): void {
 }
 
 async function watch(format: Format, socket: string | undefined): Promise<void> {
-  const { setTimeout: pause } = await import("node:timers/promises");
+  const { pause } = await import("../daemon/pause.ts");
   for (;;) {
     const code = await withReport(socket, (report) => {
       process.stdout.write(`${process.stdout.isTTY ? "\u001B[H\u001B[2J" : ""}${render(report, format)}\n`);

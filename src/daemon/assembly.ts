@@ -9,12 +9,12 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import type { Logger } from "pino";
 import { ip, type IpAddress, type Ipv4 } from "../addr/ip.ts";
-import { Instant } from "../base/time.ts";
 import { Speaker } from "../bgp/session/speaker.ts";
 import { Asn } from "../bgp/wire/asn.ts";
 import type { BgpSettings, HealthCheckSettings, Settings } from "../config/settings.ts";
 import { ListWatch } from "../kube/cache.ts";
 import { connectKube, type KubeClient } from "../kube/client.ts";
+import type { CredentialSource } from "../kube/credentials.ts";
 import { Elector } from "../kube/election/elector.ts";
 import { KubeWrites } from "../kube/writes.ts";
 import { Announcer } from "../l2/session/announcer.ts";
@@ -32,6 +32,7 @@ import type { Policy } from "../vip/snapshot.ts";
 import { type Election, Elections } from "./elections.ts";
 import { NodeDaemon } from "./node.ts";
 import { neighboursOf, peerConfigOf, routerIdOf } from "./peers.ts";
+import { pause } from "./pause.ts";
 import { policyOf } from "./policy.ts";
 import { Probe } from "./probe.ts";
 import { askAsClient, askUrl } from "./probe-requests.ts";
@@ -42,7 +43,7 @@ import { VERSION } from "./version.ts";
 const ADDRESS_PROTOCOL = 248;
 /** Routes are withdrawn this long before their addresses go, so that routers have moved the traffic away. */
 const DRAIN_MILLIS = 1_000;
-const DEFAULT_KUBECONFIG = "/etc/kubernetes/admin.conf";
+const ADMIN_KUBECONFIG = "/etc/kubernetes/admin.conf";
 /** The API server names itself so in every cluster's certificate; 127.0.0.1 is named by some only. */
 const API_SERVER_NAME = "kubernetes.default.svc";
 
@@ -138,13 +139,21 @@ export class Manager {
     return connectKube({ ...this.#credentials(), clock: systemClock });
   }
 
-  /** kube-vip's order: the named file, the administrator's, the user's, the pod's own. */
-  #credentials(): { kubeconfigPath?: string; inCluster?: boolean; server?: string } {
+  /**
+   * kube-vip's order: the named file, the administrator's, the user's, the pod's own. The administrator's file names the
+   * address that clients use, which may be the VIP that this daemon is to bring up: with the control plane on, the API
+   * server of this node is asked instead.
+   */
+  #credentials(): CredentialSource {
     const { kubeconfig, address } = this.#settings.kubernetes;
     const server = address === null ? {} : { server: address };
-    if (kubeconfig !== null && kubeconfig !== DEFAULT_KUBECONFIG) return { kubeconfigPath: kubeconfig, ...server };
-    const found = [DEFAULT_KUBECONFIG, join(homedir(), ".kube", "config")].find((path) => existsSync(path));
-    return found ? { kubeconfigPath: found, ...server } : { inCluster: true, ...server };
+    if (kubeconfig !== null && kubeconfig !== ADMIN_KUBECONFIG) return { kubeconfigPath: kubeconfig, ...server };
+    const found = [ADMIN_KUBECONFIG, join(homedir(), ".kube", "config")].find((path) => existsSync(path));
+    if (!found) return { inCluster: true, ...server };
+    const { controlPlane } = this.#settings;
+    if (found !== ADMIN_KUBECONFIG || address !== null || !controlPlane) return { kubeconfigPath: found, ...server };
+    const local = `https://127.0.0.1:${controlPlane.port}`;
+    return { kubeconfigPath: found, server: local, tlsServerName: API_SERVER_NAME };
   }
 
   #startElection(plan: LeasePlan, client: KubeClient): Election {
@@ -252,10 +261,3 @@ export class Manager {
 /** The collection of one namespace, or of all. */
 const scoped = (collection: string, within: string): string =>
   collection.replace(/\/([a-z]+)$/, (_, plural: string) => `${within}/${plural}`);
-
-function pause(millis: number): Promise<void> {
-  return new Promise((resolve) => {
-    const alarm = systemClock.alarm(resolve);
-    alarm.set(Instant.add(systemClock.now(), millis));
-  });
-}
