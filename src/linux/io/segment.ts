@@ -1,4 +1,3 @@
-import { ipToBytes, type IpAddress } from "../../addr/ip.ts";
 import type { Segments } from "../../ports/network.ts";
 import {
   AF_INET6,
@@ -36,7 +35,7 @@ export const segments: Segments = {
       sendFrame: (frame) => sendDatagram(packet, frame),
       sendIcmpv6(message, destination) {
         if (icmpv6 === null) throw reason;
-        sendDatagram(icmpv6, message, sockaddr(destination, scopeOf(destination, interfaceIndex)));
+        sendDatagram(icmpv6, message, sockaddr(destination));
       },
       close() {
         closeSocket(packet);
@@ -51,11 +50,12 @@ function openIcmpv6(interfaceIndex: number): number {
     const set = (what: string, name: number, value: Uint8Array): void =>
       setSocketOption(fd, what, IPPROTO_IPV6, name, value);
     set("IPV6_UNICAST_HOPS", 16, int32(HOP_LIMIT));
+    // The interface of what has no scope of its own to say it.
     set("IPV6_MULTICAST_IF", 17, int32(interfaceIndex));
     set("IPV6_MULTICAST_HOPS", 18, int32(HOP_LIMIT));
+    set("IPV6_UNICAST_IF", 76, int32(interfaceIndex).toReversed()); // network byte order, alone among them
+    // Our own kernel would complain that somebody advertises its address.
     set("IPV6_MULTICAST_LOOP", 19, int32(0));
-    // Network byte order, alone among them.
-    set("IPV6_UNICAST_IF", 76, int32(interfaceIndex).toReversed());
     // A raw socket gets a copy of every ICMPv6 message: block all 256 types.
     setSocketOption(fd, "ICMP6_FILTER", IPPROTO_ICMPV6, 1, new Uint8Array(32).fill(0xff));
   });
@@ -68,13 +68,6 @@ function linkAddress(interfaceIndex: number): Uint8Array {
   view.setUint16(0, AF_PACKET, true);
   view.setInt32(4, interfaceIndex, true);
   return bytes;
-}
-
-/** Link-local addresses and groups (fe80::/10, ff02::/16) mean nothing without their interface. */
-function scopeOf(destination: IpAddress, interfaceIndex: number): number {
-  const [first = 0, second = 0] = ipToBytes(destination);
-  const linkLocal = (first === 0xfe && (second & 0xc0) === 0x80) || (first === 0xff && (second & 0x0f) === 2);
-  return linkLocal ? interfaceIndex : 0;
 }
 
 function prepared(fd: number, prepare: (fd: number) => void): number {

@@ -61,13 +61,11 @@ export function setMd5Key(fd: number, peer: IpAddress, password: string): void {
   setSocketOption(fd, "TCP_MD5SIG", IPPROTO_TCP, 14, signature);
 }
 
-/** sockaddr_in or sockaddr_in6 with port 0. */
-export function sockaddr(address: IpAddress, scopeId = 0): Uint8Array {
+/** sockaddr_in or sockaddr_in6 with port and scope 0. */
+export function sockaddr(address: IpAddress): Uint8Array {
   const v4 = isIpv4(address);
   const bytes = new Uint8Array(v4 ? 16 : 28);
-  const view = new DataView(bytes.buffer);
-  view.setUint16(0, v4 ? 2 : 10, true);
+  new DataView(bytes.buffer).setUint16(0, v4 ? 2 : 10, true);
   bytes.set(ipToBytes(address), v4 ? 4 : 8);
-  if (!v4) view.setUint32(24, scopeId, true);
   return bytes;
 }

@@ -264,7 +264,7 @@ describe.runIf(!needsRoot)("a TCP stream between two namespaces", () => {
       const md5Keys = [{ remote: ip(v6 ? "fd00::1" : "10.0.0.1"), password: "s3cret" }];
       const outcomes = await Promise.all([
         connects(v6, { md5Keys }, { md5Password: "s3cret" }),
-        connects(v6, { md5Keys }, { md5Password: "wrong" }),
+        connects(v6, { md5Keys }, { md5Password: "S3cret" }),
         connects(v6, { md5Keys }, {}),
         connects(v6, {}, { md5Password: "s3cret" }),
       ]);
@@ -300,12 +300,16 @@ describe.runIf(!needsRoot)("a TCP stream between two namespaces", () => {
 
   it("leaves by the bound device only, and says so when there is no such device", async () => {
     const remote = { address: ip("10.0.0.2"), port: 179 };
-    const [lost, missing] = [new Recorder(), new Recorder()];
+    const [lost, missing, cut] = [new Recorder(), new Recorder(), new Recorder()];
+    // The kernel would take the first 15 octets of this for the name.
+    lan.ip("a", "link add fifteen-octets0 type veth peer name fifteen-octets1");
+    lan.in("a", () => tcpDialer.dial({ remote, interfaceName: "fifteen-octets0x" }, cut));
     lan.in("a", () => tcpDialer.dial({ remote, interfaceName: "lo", userTimeoutMillis: 500 }, lost));
     lan.in("a", () => tcpDialer.dial({ remote, interfaceName: "nosuch0" }, missing));
-    await until("ends", () => lost.ends.length + missing.ends.length === 2);
+    await until("ends", () => lost.ends.length + missing.ends.length + cut.ends.length === 3);
     expect(lost.ends[0]!.kind).not.toBe("refused");
     expect(missing.ends[0]).toMatchObject({ kind: "failed", message: expect.stringMatching(/nosuch0.*ENODEV/) });
+    expect(cut.ends[0]).toMatchObject({ kind: "failed", message: expect.stringMatching(/fifteen-octets0x/) });
   });
 
   it("sends everything with class selector 6, from either end", async () => {
