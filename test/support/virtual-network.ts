@@ -58,6 +58,11 @@ export class VirtualNetwork {
     return this.#streams.filter((stream) => !stream.isOver).length;
   }
 
+  /** Octets written to any stream that have not been taken. */
+  get queuedBytes(): number {
+    return this.#streams.reduce((sum, stream) => sum + (stream.isOver ? 0 : stream.queuedBytes), 0);
+  }
+
   isCut(a: IpAddress, b: IpAddress): boolean {
     return this.#silent.has(a) || this.#silent.has(b);
   }

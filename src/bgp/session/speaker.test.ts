@@ -4,7 +4,7 @@ import { hostPrefix, type Prefix } from "../../addr/prefix.ts";
 import { Asn } from "../wire/asn.ts";
 import { describeNotification, type Notification } from "../wire/notification.ts";
 import type { RouteAttributes } from "./speaker.ts";
-import { HOSTS, rack, rawRack } from "./test-support.ts";
+import { HOSTS, rack, RAW, rawRack } from "./test-support.ts";
 
 const VIP = hostPrefix(ip("198.51.100.7"));
 const OTHER = hostPrefix(ip("198.51.100.8"));
@@ -127,6 +127,19 @@ describe("a session that is lost", () => {
     net.network.revive(HOSTS.b[0]);
     net.time.runUntil(() => net.isUp() && learned(net).length === 1, 20_000);
     expect(net.a.peers()[0]!.establishedCount).toBe(2);
+  });
+
+  it.each([
+    [0.5, "established"],
+    [2.5, "idle"],
+  ])("to the hold time is lost only if the octets are not there at a second look: %f ms late, %s", (late, state) => {
+    const net = rawRack();
+    net.up();
+    net.send(RAW.keepalive);
+    // It takes 1 ms to arrive, and the next one is late by so much.
+    net.time.after(9000 + late, () => net.isConnected && net.send(RAW.keepalive));
+    net.time.advance(9010);
+    expect(net.status().state).toBe(state);
   });
 
   it("to a reset of TCP is back within the connect-retry time", () => {

@@ -153,7 +153,7 @@ const golden: readonly { name: string; bytes: string; context?: UpdateContext; m
 ];
 
 describe("messages and their octets", () => {
-  for (const { name, bytes, context = EXTERNAL, message, oneWay } of golden) {
+  for (const { name, bytes, context = EXTERNAL, message } of golden) {
     const wire = octets(MARKER + bytes);
     it(`reads ${name}`, () => {
       expect(frame(wire)).toEqual({ kind: "message", bytes: wire });
