@@ -4,8 +4,8 @@ import { containerlabFile } from "./containerlab.ts";
 import { play } from "./play.ts";
 import { buildProduct, CannotRun, checkParts, ensureIproute, gainRights } from "./prepare.ts";
 import { KUBE_KINDS, type KubeKind } from "./rack/kube-server.ts";
-import { abandonedPrefixes, destroyNamespaces } from "./rack/namespaces.ts";
 import type { Rack } from "./rack/rack.ts";
+import { abandonedPrefixes, removeTraces } from "./rack/traces.ts";
 import type { Result } from "./report/result.ts";
 import { ROUTER_KINDS, type RouterKind } from "./router/driver.ts";
 import { SCENARIOS } from "./scenarios/all.ts";
@@ -85,7 +85,10 @@ async function main(): Promise<number> {
   checkParts(args.router, args.kube);
   for (const prefix of abandonedPrefixes(isAlive)) {
     print(`removing what a lab that was killed has left: ${prefix}*`);
-    await destroyNamespaces(prefix);
+    // Another user's are not ours to remove.
+    await removeTraces(prefix).catch((error: unknown) =>
+      print(`  ${error instanceof Error ? error.message : String(error)}`),
+    );
   }
   print("building vipcast");
   const product = await buildProduct(ROOT);

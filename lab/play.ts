@@ -1,10 +1,9 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { cp, mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { Lab, ScenarioFailed } from "./lab.ts";
 import { machineMillis } from "./machine-time.ts";
 import type { KubeKind } from "./rack/kube-server.ts";
-import { listNamespaces } from "./rack/namespaces.ts";
 import { Rack } from "./rack/rack.ts";
+import { tracesOf } from "./rack/traces.ts";
 import type { Result } from "./report/result.ts";
 import { clientViewSvg } from "./report/svg.ts";
 import type { RouterKind } from "./router/driver.ts";
@@ -56,7 +55,7 @@ export async function play(scenario: Scenario, options: PlayOptions): Promise<Re
     if (!signal.aborted) lab.step("the rack is taken down");
     await rack.destroy();
   }
-  lab.expect("left behind by the lab", leftovers(rack).join(", "), "", { equals: "" });
+  lab.expect("left behind by the lab", leftovers(rack), "", { equals: "" });
   const result: Result = {
     scenario: scenario.name,
     router,
@@ -107,22 +106,11 @@ async function keepLogs(folder: string, into: string): Promise<void> {
   for (const name of logs) await cp(`${folder}/${name}`, `${into}/${name}`);
 }
 
-/** What should be gone: namespaces, processes that were started or that know our names, files. */
-function leftovers(rack: Rack): readonly string[] {
-  const namespaces = listNamespaces(rack.prefix).map((name) => `namespace ${name}`);
-  const files = [rack.folder, `/var/run/frr/${rack.prefix}router`].filter((path) => existsSync(path));
-  const processes = readdirSync("/proc")
-    .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
-    .filter((pid) => {
-      try {
-        const commandLine = readFileSync(`/proc/${pid}/cmdline`, "utf8");
-        return commandLine.includes(rack.prefix) || commandLine.includes(rack.folder);
-      } catch {
-        return false; // it has ended meanwhile
-      }
-    })
-    .map((pid) => `process ${pid}`);
-  return [...namespaces, ...processes, ...files];
+function leftovers(rack: Rack): string {
+  const { namespaces, folders, pids } = tracesOf(rack.prefix);
+  return [...namespaces.map((name) => `namespace ${name}`), ...folders, ...pids.map((pid) => `process ${pid}`)].join(
+    ", ",
+  );
 }
 
 function draw(lab: Lab, rack: Rack, result: Result): string {

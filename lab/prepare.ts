@@ -101,7 +101,6 @@ export function checkParts(router: RouterKind, kube: KubeKind): void {
  * @returns program and arguments to put before a command
  */
 export async function buildProduct(root: string): Promise<readonly string[]> {
-  if (!existsSync(`${root}/.scripts/build.ts`)) return [process.execPath, `${root}/src/cli/main.ts`];
   try {
     await command([process.execPath, ".scripts/build.ts"], { cwd: root, timeoutMillis: 120_000 });
   } catch (cause) {

@@ -1,11 +1,5 @@
-import { readdirSync } from "node:fs";
 import { addressOn, type Host, linksOf, portName, type SegmentName, type Topology } from "../topology.ts";
 import { command } from "./command.ts";
-
-/** Every namespace of every lab begins with this and the process id of its lab, so that a leftover can be told. */
-const LAB_PREFIX = "vclab";
-
-const NETNS_FOLDER = "/run/netns";
 
 /** The topology as network namespaces. All names begin with `prefix`, which no other run on this machine has. */
 export class Namespaces {
@@ -21,7 +15,7 @@ export class Namespaces {
   }
 
   /**
-   * @param prefix  from `namespacePrefix`; whoever calls must `destroyNamespaces` it even when this throws
+   * @param prefix  whoever calls must `removeTraces` of it, even when this throws
    */
   static async build(topology: Topology, prefix: string): Promise<Namespaces> {
     const names = [topology.switchName, ...topology.hosts.map(({ name }) => name)];
@@ -78,42 +72,6 @@ interface IpAddr {
   readonly ifname: string;
   readonly address: string;
   readonly addr_info: readonly { readonly local: string }[];
-}
-
-export const namespacePrefix = (pid: number): string => `${LAB_PREFIX}${pid}-`;
-
-/** Names of the namespaces that begin with `prefix`. */
-export function listNamespaces(prefix: string): readonly string[] {
-  try {
-    return readdirSync(NETNS_FOLDER).filter((name) => name.startsWith(prefix));
-  } catch {
-    return []; // no namespace was ever made here
-  }
-}
-
-/** Ends what still runs in the namespaces with this prefix and removes them, however far they were built. */
-export async function destroyNamespaces(prefix: string): Promise<void> {
-  const names = listNamespaces(prefix);
-  for (const name of names) {
-    const pids = (await command(["ip", "netns", "pids", name]).catch(() => "")).split("\n").filter(Boolean).map(Number);
-    for (const pid of pids) {
-      try {
-        process.kill(pid, "SIGKILL");
-      } catch {
-        // It has ended by itself.
-      }
-    }
-  }
-  for (const name of names) await command(["ip", "netns", "del", name]);
-}
-
-/** Prefixes of labs that were killed before they could clean up: their process is gone, their namespaces are not. */
-export function abandonedPrefixes(isAlive: (pid: number) => boolean): readonly string[] {
-  const pids = listNamespaces(LAB_PREFIX).flatMap((name) => {
-    const pid = /^(\d+)-/.exec(name.slice(LAB_PREFIX.length))?.[1];
-    return pid === undefined ? [] : [Number(pid)];
-  });
-  return [...new Set(pids)].filter((pid) => !isAlive(pid)).map(namespacePrefix);
 }
 
 async function ipBatch(lines: readonly string[], namespace?: string): Promise<void> {

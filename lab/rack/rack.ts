@@ -1,7 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { rmSync } from "node:fs";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import type { Attempt } from "../report/client-view.ts";
 import { BirdRouter } from "../router/bird.ts";
 import { kernelNextHops, type RouterDriver, type RouterKind } from "../router/driver.ts";
@@ -14,8 +13,9 @@ import { Cluster, type ServiceSpec } from "./cluster.ts";
 import { command } from "./command.ts";
 import { createIdentity, kubeconfig, type KubeKind, startKube } from "./kube-server.ts";
 import { containerStart, documentsOf, serviceAccountOf } from "./manifests.ts";
-import { destroyNamespaces, listNamespaces, namespacePrefix, Namespaces } from "./namespaces.ts";
+import { Namespaces } from "./namespaces.ts";
 import { Processes } from "./processes.ts";
+import { folderPrefix, prefixOf, removeTraces, tracesOf } from "./traces.ts";
 import { RackNode, statusSocketOf } from "./rack-node.ts";
 import { type LeaseSample, Sampler, type Sample } from "./sampler.ts";
 
@@ -51,14 +51,14 @@ export class Rack {
 
   private constructor(options: RackOptions, folder: string) {
     this.options = options;
-    this.prefix = namespacePrefix(process.pid);
+    this.prefix = prefixOf(process.pid);
     this.folder = folder;
     this.processes = new Processes(folder, this.prefix);
   }
 
   /** Only a name and a folder; `build` makes the rest, `destroy` removes whatever there is. */
   static async prepare(options: RackOptions): Promise<Rack> {
-    return new Rack(options, await mkdtemp(`${tmpdir()}/vipcast-lab-`));
+    return new Rack(options, await mkdtemp(folderPrefix(prefixOf(process.pid))));
   }
 
   async build(): Promise<void> {
@@ -213,17 +213,15 @@ export class Rack {
   async destroy(): Promise<void> {
     this.#parts?.cluster.close();
     await this.processes.killEverything();
-    await destroyNamespaces(this.prefix);
-    await this.#parts?.router.cleanUp();
-    await rm(`/var/run/frr/${this.prefix}router`, { recursive: true, force: true });
-    await rm(this.folder, { recursive: true, force: true });
+    await removeTraces(this.prefix);
   }
 
   /** The last resort, for when the process is about to end and nothing can be waited for. */
   abandon(): void {
     this.processes.killEverythingNow();
-    for (const name of listNamespaces(this.prefix)) spawnSync("ip", ["netns", "del", name]);
-    rmSync(this.folder, { recursive: true, force: true });
+    const { namespaces, folders } = tracesOf(this.prefix);
+    for (const name of namespaces) spawnSync("ip", ["netns", "del", name]);
+    for (const folder of folders) rmSync(folder, { recursive: true, force: true });
   }
 
   /** Everything the client has seen; nothing when there never was one. */

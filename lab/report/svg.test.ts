@@ -34,8 +34,8 @@ describe("the drawing", () => {
 
   it("every element is closed, so that any viewer takes it", () => {
     const svg = clientViewSvg(plot());
-    const opened = [...svg.matchAll(/<(\w+)[^>]*[^/]>/g)].map(([, name]) => name);
-    const closed = [...svg.matchAll(/<\/(\w+)>/g)].map(([, name]) => name);
+    const opened = [...svg.matchAll(/<(\w+)[^>]*[^/]>/g)].map(([, name]) => `${name}`);
+    const closed = [...svg.matchAll(/<\/(\w+)>/g)].map(([, name]) => `${name}`);
     expect(opened.toSorted()).toEqual(closed.toSorted());
   });
 });

@@ -51,8 +51,6 @@ export class BirdRouter implements RouterDriver {
   async table(): Promise<NextHops> {
     return parseBirdTable(await command([BIRDC, "-s", this.#socket, "show", "route"]));
   }
-
-  async cleanUp(): Promise<void> {}
 }
 
 export function birdConfig(): string {

@@ -18,8 +18,6 @@ export interface RouterDriver {
   stop(): Promise<void>;
   /** The BGP routes in use, from the router's own command line. */
   table(): Promise<NextHops>;
-  /** What is left when the processes are gone. */
-  cleanUp(): Promise<void>;
 }
 
 /** Host routes of the kernel in a namespace, whoever put them there. */

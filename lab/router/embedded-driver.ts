@@ -45,6 +45,4 @@ export class EmbeddedRouter implements RouterDriver {
   async table(): Promise<NextHops> {
     return this.#table;
   }
-
-  async cleanUp(): Promise<void> {}
 }

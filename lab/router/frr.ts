@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
 import { command } from "../rack/command.ts";
 import type { ManagedProcess, Processes } from "../rack/processes.ts";
 import { NODE_AS, ROUTER_AS, ROUTER_LAN } from "../topology.ts";
@@ -59,7 +59,7 @@ export class FrrRouter implements RouterDriver {
   }
 
   async stop(): Promise<void> {
-    for (const one of this.#running.reverse()) {
+    for (const one of this.#running.toReversed()) {
       one.signal("SIGTERM");
       await one.ended;
     }
@@ -71,10 +71,6 @@ export class FrrRouter implements RouterDriver {
       command(["vtysh", "-N", this.#namespace, "-c", `show bgp ${family} unicast json`]);
     const [v4, v6] = await Promise.all([show("ipv4"), show("ipv6")]);
     return new Map([...parseFrrTable(v4), ...parseFrrTable(v6)]);
-  }
-
-  async cleanUp(): Promise<void> {
-    await rm(this.#stateFolder, { recursive: true, force: true });
   }
 
   get #stateFolder(): string {
