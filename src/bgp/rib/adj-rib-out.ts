@@ -2,7 +2,7 @@ import { type IpAddress, type Ipv6, isIpv4 } from "../../addr/ip.ts";
 import type { Prefix } from "../../addr/prefix.ts";
 import { needsAs4Path } from "../wire/as-path.ts";
 import type { Asn } from "../wire/asn.ts";
-import { type AddressFamily, familyOfPrefix } from "../wire/families.ts";
+import { type AddressFamily, FAMILIES, familyOfPrefix } from "../wire/families.ts";
 import { HEADER_LENGTH, MESSAGE_LENGTH_MAX } from "../wire/framing.ts";
 import { encodeMessage } from "../wire/message.ts";
 import { prefixSize } from "../wire/nlri.ts";
@@ -53,7 +53,7 @@ export class AdjRibOut {
   #desired: ReadonlyMap<Prefix, RouteAttributes> | null = null;
   /** What the peer has: the key of the group in which it was last sent, or RESEND. */
   readonly #sent = new Map<Prefix, string>();
-  readonly #withdrawals = new Set<Prefix>();
+  readonly #withdrawals: Record<AddressFamily, Set<Prefix>> = { "ipv4-unicast": new Set(), "ipv6-unicast": new Set() };
   /** Announcements to be made; a key stands for one family and one set of attributes. */
   readonly #groups = new Map<string, Group>();
   readonly #endOfRib: Set<AddressFamily>;
@@ -78,7 +78,7 @@ export class AdjRibOut {
 
   /** True when the peer was told everything; what TCP still holds is another matter. */
   get isDone(): boolean {
-    return this.#withdrawals.size === 0 && this.#groups.size === 0 && this.#endOfRib.size === 0;
+    return FAMILIES.every((one) => this.#withdrawals[one].size === 0) && this.#groups.size + this.#endOfRib.size === 0;
   }
 
   setDesired(routes: ReadonlyMap<Prefix, RouteAttributes>): void {
@@ -109,43 +109,51 @@ export class AdjRibOut {
   }
 
   #reconcile(): void {
-    this.#withdrawals.clear();
+    for (const family of FAMILIES) this.#withdrawals[family].clear();
     this.#groups.clear();
     this.#oversized.clear();
     const desired = this.#desired ?? NOTHING;
     const rooms = new Map<string, number>();
-    const kept = new Set<Prefix>();
+    const refused = new Set<Prefix>();
     for (const [prefix, attributes] of desired) {
       const family = familyOfPrefix(prefix);
-      const nextHop = this.#nextHops.get(family);
-      if (nextHop === undefined || !this.#context.families.includes(family)) continue;
+      const nextHop = this.#announceableBy(family);
+      if (nextHop === null) continue;
       const key = keyOf(family, attributes);
-      if (!rooms.has(key)) rooms.set(key, this.#roomFor(family, attributes, nextHop));
-      if (prefixSize(prefix) > rooms.get(key)!) {
+      let room = rooms.get(key);
+      if (room === undefined) rooms.set(key, (room = this.#roomFor(family, attributes, nextHop)));
+      if (room < PREFIX_SIZE_MAX && prefixSize(prefix) > room) {
+        refused.add(prefix);
         this.#oversized.set(family, (this.#oversized.get(family) ?? 0) + 1);
         continue;
       }
-      kept.add(prefix);
       if (this.#sent.get(prefix) === key) continue;
       let group = this.#groups.get(key);
       if (group === undefined) {
-        group = { family, attributes, nextHop, room: rooms.get(key)!, prefixes: new Set() };
+        group = { family, attributes, nextHop, room, prefixes: new Set() };
         this.#groups.set(key, group);
       }
       group.prefixes.add(prefix);
     }
-    for (const prefix of this.#sent.keys()) if (!kept.has(prefix)) this.#withdrawals.add(prefix);
+    for (const prefix of this.#sent.keys()) {
+      const family = familyOfPrefix(prefix);
+      const isKept = desired.has(prefix) && !refused.has(prefix) && this.#announceableBy(family) !== null;
+      if (!isKept) this.#withdrawals[family].add(prefix);
+    }
+  }
+
+  /** The next hop of a family of which anything can be announced, else null. */
+  #announceableBy(family: AddressFamily): OwnNextHop | null {
+    return this.#context.families.includes(family) ? (this.#nextHops.get(family) ?? null) : null;
   }
 
   #nextWithdrawal(): Update | null {
-    const [first] = this.#withdrawals;
-    if (first === undefined) return null;
-    const family = familyOfPrefix(first);
+    const family = FAMILIES.find((one) => this.#withdrawals[one].size > 0);
+    if (family === undefined) return null;
     const room = MESSAGE_LENGTH_MAX - UPDATE_OVERHEAD - (family === "ipv4-unicast" ? 0 : MP_UNREACH_OVERHEAD);
-    const ofFamily = [...this.#withdrawals].filter((prefix) => familyOfPrefix(prefix) === family);
-    const prefixes = takeFitting(ofFamily, room);
+    const prefixes = takeFitting(this.#withdrawals[family], room);
     for (const prefix of prefixes) {
-      this.#withdrawals.delete(prefix);
+      this.#withdrawals[family].delete(prefix);
       this.#sent.delete(prefix);
     }
     if (family === "ipv4-unicast") return { ...EMPTY_UPDATE, withdrawn: prefixes };
@@ -213,13 +221,20 @@ const LOCAL_PREF_DEFAULT = 100;
 const UPDATE_OVERHEAD = HEADER_LENGTH + 4;
 /** Flags, type, two octets of length, AFI, SAFI. */
 const MP_UNREACH_OVERHEAD = 7;
+/** Octets of a /128. */
+const PREFIX_SIZE_MAX = 17;
 const EMPTY_UPDATE: Update = { type: "update", withdrawn: [], attributes: {}, opaque: [], nlri: [] };
 
 /** COMMUNITIES is a set: equal sets are equal octets (RFC 1997). */
 const sortedSet = (communities: readonly number[]): number[] => [...new Set(communities)].toSorted((a, b) => a - b);
 
-const keyOf = (family: AddressFamily, { communities = [], med, localPref }: RouteAttributes): string =>
-  `${family} ${med ?? "-"} ${localPref ?? LOCAL_PREF_DEFAULT} ${sortedSet(communities).join(",")}`;
+function keyOf(family: AddressFamily, { communities, med, localPref }: RouteAttributes): string {
+  // Most routes have none, and there may be many of them.
+  if (communities === undefined && med === undefined && localPref === undefined) return family;
+  const preference = localPref === LOCAL_PREF_DEFAULT ? "" : (localPref ?? "");
+  const text = `${med ?? ""} ${preference} ${sortedSet(communities ?? []).join(",")}`;
+  return text === "  " ? family : `${family} ${text}`;
+}
 
 function takeFitting(prefixes: Iterable<Prefix>, room: number): Prefix[] {
   const taken: Prefix[] = [];
