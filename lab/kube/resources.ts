@@ -10,7 +10,7 @@ export interface Resource {
   readonly namespaced: boolean;
   /** Has a /status subresource: the main endpoint then ignores `status`, and /status ignores all but it. */
   readonly hasStatus: boolean;
-  /** A PUT for a name that is not there creates the object (Lease). */
+  /** A PUT for a name that is not there creates the object. */
   readonly createsOnUpdate: boolean;
   /** A PUT without a resourceVersion is taken as it is. */
   readonly unconditionalUpdate: boolean;
@@ -54,12 +54,12 @@ const RBAC = "rbac.authorization.k8s.io/v1";
 export const RESOURCES: readonly Resource[] = [
   resource("v1", "namespaces", "Namespace", false, { hasStatus: true }),
   resource("v1", "nodes", "Node", false, { hasStatus: true }),
-  resource("v1", "services", "Service", true, { hasStatus: true, admit: admitService }),
+  resource("v1", "services", "Service", true, { hasStatus: true, createsOnUpdate: true, admit: admitService }),
   resource("v1", "pods", "Pod", true, { hasStatus: true }),
   resource("v1", "configmaps", "ConfigMap", true),
   resource("v1", "secrets", "Secret", true),
   resource("v1", "serviceaccounts", "ServiceAccount", true),
-  resource("v1", "events", "Event", true),
+  resource("v1", "events", "Event", true, { createsOnUpdate: true }),
   resource("apps/v1", "daemonsets", "DaemonSet", true, { hasStatus: true }),
   resource("discovery.k8s.io/v1", "endpointslices", "EndpointSlice", true, { admit: admitEndpointSlice }),
   resource("coordination.k8s.io/v1", "leases", "Lease", true, {
@@ -67,10 +67,10 @@ export const RESOURCES: readonly Resource[] = [
     unconditionalUpdate: false,
     admit: admitLease,
   }),
-  resource(RBAC, "roles", "Role", true),
-  resource(RBAC, "rolebindings", "RoleBinding", true),
-  resource(RBAC, "clusterroles", "ClusterRole", false),
-  resource(RBAC, "clusterrolebindings", "ClusterRoleBinding", false),
+  resource(RBAC, "roles", "Role", true, { createsOnUpdate: true }),
+  resource(RBAC, "rolebindings", "RoleBinding", true, { createsOnUpdate: true }),
+  resource(RBAC, "clusterroles", "ClusterRole", false, { createsOnUpdate: true }),
+  resource(RBAC, "clusterrolebindings", "ClusterRoleBinding", false, { createsOnUpdate: true }),
 ];
 
 export const apiVersionOf = (r: Resource): string => (r.group === "" ? r.version : `${r.group}/${r.version}`);

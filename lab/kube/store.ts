@@ -143,7 +143,6 @@ export class Store {
   ): { readonly object: KubeObject; readonly created: boolean } {
     const { resource } = target;
     const stored = this.#find(target, name);
-    if (!stored && !resource.createsOnUpdate) throw notFound(resource, name);
     const wished = this.#shaped(target, change(stored));
     const meta = wished.metadata;
     if (meta["name"] !== name) {
@@ -153,6 +152,7 @@ export class Store {
         `the name of the object (${textOf(meta["name"])}) does not match the name on the URL (${name})`,
       );
     }
+    if (!stored && !resource.createsOnUpdate) throw notFound(resource, name);
     const version = meta["resourceVersion"] ?? "";
     if (!stored) {
       if (version !== "" || meta["uid"] !== undefined) throw conflict(resource, name);
@@ -220,6 +220,11 @@ export class Store {
         );
       }
       metadata["namespace"] = namespace;
+    }
+    // Empty maps and lists of metadata are the same as none.
+    for (const key of ["labels", "annotations", "finalizers", "ownerReferences"]) {
+      const value = metadata[key];
+      if (value === null || (typeof value === "object" && Object.keys(value).length === 0)) delete metadata[key];
     }
     return structuredClone({ ...body, apiVersion, kind, metadata });
   }

@@ -18,6 +18,7 @@ export class WatchStream {
   readonly #isHung: () => boolean;
   readonly #timers: NodeJS.Timeout[] = [];
   #held: Change[] = [];
+  #from = 0;
   #unsubscribe: () => void = () => {};
 
   constructor(store: Store, target: Target, selects: Selects, response: ServerResponse, isHung: () => boolean) {
@@ -32,6 +33,7 @@ export class WatchStream {
   start(query: URLSearchParams): void {
     const version = query.get("resourceVersion") ?? "";
     if (!/^\d*$/.test(version)) throw new ApiError(400, "BadRequest", `invalid resource version "${version}"`);
+    this.#from = Number(version);
     const withBookmarks = query.get("allowWatchBookmarks") === "true";
     this.#response.writeHead(200, { "content-type": "application/json" });
     this.#response.flushHeaders();
@@ -101,7 +103,8 @@ export class WatchStream {
   }
 
   #bookmark(metadata: Record<string, unknown>): void {
-    if (this.#isHung()) return;
+    // Like a real server's, a bookmark is sent only if it is news.
+    if (this.#isHung() || this.#store.revision <= this.#from) return;
     const { resource } = this.#target;
     const object = {
       kind: resource.kind,

@@ -29,7 +29,10 @@ export interface ListWatchOptions<F> {
 
 const PAGE_SIZE = 500;
 const LIST_TIMEOUT_MILLIS = 30_000;
-/** Bookmarks come about once a minute; nothing for this long means that nobody is at the other end. */
+/**
+ * Bookmarks come about once a minute while anything changes in the cluster. After so long without one the watch is
+ * opened anew: either nobody is at the other end, or it is a quiet cluster and costs one request.
+ */
 const STALL_MILLIS = 150_000;
 /** A watch that lived for this long was a good one, and its end no reason to wait. */
 const HEALTHY_MILLIS = 5_000;
@@ -71,7 +74,7 @@ export class ListWatch<F> {
     this.#retry = parts.clock.alarm(() => this.#go());
     this.#stall = parts.clock.alarm(() => {
       this.#watch?.close();
-      this.#ended({ kind: "failed", message: `nothing received for ${STALL_MILLIS / 1000} s` });
+      this.#go();
     });
     this.#go();
   }
