@@ -18,7 +18,6 @@ import type { CredentialSource } from "../kube/credentials.ts";
 import { Elector } from "../kube/election/elector.ts";
 import { KubeWrites } from "../kube/writes.ts";
 import { Announcer } from "../l2/session/announcer.ts";
-import { forwardsIpv6 } from "../linux/io/ipv6-forwarding.ts";
 import { Netlink } from "../linux/io/netlink.ts";
 import { segments } from "../linux/io/segment.ts";
 import { systemClock, systemEntropy } from "../linux/io/system-clock.ts";
@@ -39,8 +38,12 @@ import { askAsClient, askUrl } from "./probe-requests.ts";
 import { type StatusApi, StatusWriter } from "./status-writer.ts";
 import { VERSION } from "./version.ts";
 
-/** Our number in IFA_PROTO: what marks an address as ours. kube-vip's number for routes. */
-const ADDRESS_PROTOCOL = 248;
+/**
+ * Our numbers in IFA_PROTO: what marks an address as ours. Control plane and Services may be served by two daemons on
+ * one node, which must not take each other's addresses for leftovers.
+ */
+const CONTROL_PLANE_MARK = 248;
+const SERVICES_MARK = 249;
 /** Routes are withdrawn this long before their addresses go, so that routers have moved the traffic away. */
 const DRAIN_MILLIS = 1_000;
 const ADMIN_KUBECONFIG = "/etc/kubernetes/admin.conf";
@@ -56,7 +59,7 @@ const NODES = "/api/v1/nodes";
 export class Manager {
   readonly #settings: Settings;
   readonly #policy: Policy;
-  readonly #warnings: readonly string[];
+  readonly #warnings: string[];
   readonly #log: Logger;
   readonly #metrics = new Metrics();
   /** What has been started, to be closed in the opposite order. */
@@ -68,14 +71,14 @@ export class Manager {
   constructor(settings: Settings, warnings: readonly string[], log: Logger) {
     this.#settings = settings;
     this.#policy = policyOf(settings);
-    this.#warnings = warnings;
+    this.#warnings = [...warnings];
     this.#log = log;
   }
 
   async start(): Promise<void> {
     const { mode, bgp, arp, services, controlPlane } = this.#settings;
     const log = this.#log;
-    const network = new Netlink({ addressProtocol: ADDRESS_PROTOCOL });
+    const network = new Netlink(marksOf(this.#settings));
     this.#closers.push(() => network.close());
     const client = this.#connect();
     const elections = new Elections((plan) => this.#startElection(plan, client));
@@ -100,7 +103,6 @@ export class Manager {
       clock: systemClock,
       log,
       network,
-      forwardsIpv6,
       server: client.server,
       services: services ? follow(scoped(SERVICES, within), serviceFact) : null,
       slices: services ? follow(scoped(ENDPOINT_SLICES, within), endpointSliceFact) : null,
@@ -247,15 +249,35 @@ export class Manager {
     return writer;
   }
 
+  /**
+   * The local socket is also what keeps a second daemon of the same kind from starting, so it must be had. A TCP port
+   * that somebody else has costs the metrics or the probes, never a VIP.
+   */
   async #serve(node: NodeDaemon): Promise<void> {
     const source = { report: () => node.report(), live: () => true, ready: () => node.ready() };
     const server = new StatusServer(source, this.#metrics);
     this.#closers.push(() => server.close());
     const { status, metrics, health } = this.#settings;
     await server.listenLocal(status.socketPath);
-    if (metrics) await server.listenTcp(metrics.port, metrics.address ?? undefined);
-    if (health && health.port !== metrics?.port) await server.listenTcp(health.port);
+    const listen = async (name: string, port: number, host?: string): Promise<void> => {
+      try {
+        await server.listenTcp(port, host);
+      } catch (error) {
+        const reason = error instanceof Error ? error.message : String(error);
+        this.#warnings.push(`${name}: nothing is served on port ${port}: ${reason}`);
+        emit(this.#log, "status.port-failed", { name, port, error: reason }, "port cannot be had");
+      }
+    };
+    if (metrics) await listen("prometheus_server", metrics.port, metrics.address ?? undefined);
+    if (health) await listen("health_check_port", health.port);
   }
+}
+
+function marksOf({ controlPlane, services }: Settings): { addressProtocol: number; alsoOwned: readonly number[] } {
+  if (!services) return { addressProtocol: CONTROL_PLANE_MARK, alsoOwned: [] };
+  return controlPlane
+    ? { addressProtocol: CONTROL_PLANE_MARK, alsoOwned: [SERVICES_MARK] }
+    : { addressProtocol: SERVICES_MARK, alsoOwned: [] };
 }
 
 /** The collection of one namespace, or of all. */

@@ -111,7 +111,6 @@ function rack(change: Partial<NodeParts> = {}, left: InterfaceAddress[] = []) {
     clock: frozen,
     log: pino({ level: "silent" }),
     network,
-    forwardsIpv6: () => false,
     server: "https://api:6443",
     services: null,
     slices: null,

@@ -37,8 +37,6 @@ export interface NodeParts {
   readonly clock: Clock;
   readonly log: Logger;
   readonly network: KernelNetwork;
-  /** Whether the interface forwards IPv6: what neighbour advertisements say of the node. */
-  readonly forwardsIpv6: (interfaceName: string) => boolean;
   readonly server: string;
   readonly services: Cache<ServiceFact> | null;
   readonly slices: Cache<EndpointSliceFact> | null;
@@ -240,7 +238,7 @@ export class NodeDaemon {
     for (const [address, interfaceIndex] of next.segments) {
       const link = this.#links.find((it) => it.index === interfaceIndex);
       if (!link?.mac) continue;
-      vips.set(address, { interfaceIndex, mac: link.mac, forwardsIpv6: this.#parts.forwardsIpv6(link.name) });
+      vips.set(address, { interfaceIndex, mac: link.mac, forwardsIpv6: link.forwardsIpv6 ?? false });
     }
     return vips;
   }

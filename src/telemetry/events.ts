@@ -25,6 +25,7 @@ export const EVENTS = {
   "kube.watch.interrupted": "warn", // path, error (once per kind of failure)
   "kube.object.refused": "warn", //   path, key, error (that object alone is left out)
   "kube.synced": "info", //           services, endpointSlices, nodes
+  "status.port-failed": "error", //   name, port, error
   "status.write-failed": "warn", //   service, error
   "bgp.session.state": "info", //     from, to, cause (of the peer as an operator sees it)
   "bgp.connection.state": "debug", // slot, from, to, cause (of one of the peer's two connections)

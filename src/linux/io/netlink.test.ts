@@ -17,7 +17,8 @@ describe.runIf(!needsRoot)("the kernel's network through rtnetlink", () => {
   let index: Record<string, number>;
 
   /** As a later run of the program would open it. */
-  const open = (addressProtocol = 200): Netlink => lan.in("a", () => new Netlink({ addressProtocol }));
+  const open = (addressProtocol = 200, ...alsoOwned: number[]): Netlink =>
+    lan.in("a", () => new Netlink({ addressProtocol, alsoOwned }));
   const find = (address: string, from: Netlink = network): InterfaceAddress | undefined =>
     from.addresses().find((entry) => entry.address === address);
   const vip = (device: string, address: string, prefixLength: number, scopeHost = false) => ({
@@ -68,16 +69,16 @@ describe.runIf(!needsRoot)("the kernel's network through rtnetlink", () => {
   });
 
   for (const [device, address, length, shown] of [
-    ["lo", "10.96.0.10", 32, "inet 10.96.0.10/32 scope host deprecated lo:vc"],
+    ["lo", "10.96.0.10", 32, "inet 10.96.0.10/32 scope host deprecated lo:vc8"],
     [
       "lo",
       "fd00:96::10",
       128,
       "inet6 fd00:96::10/128 scope global nodad deprecated valid_lft forever preferred_lft 0sec",
     ],
-    ["e0", "10.0.0.100", 32, "inet 10.0.0.100/32 scope host deprecated e0:vc"],
+    ["e0", "10.0.0.100", 32, "inet 10.0.0.100/32 scope host deprecated e0:vc8"],
     ["e0", "fd00::100", 128, "inet6 fd00::100/128 scope global nodad deprecated valid_lft forever preferred_lft 0sec"],
-    ["averylongname0", "10.1.0.100", 32, "inet 10.1.0.100/32 scope host deprecated averylongnam:vc"],
+    ["averylongname0", "10.1.0.100", 32, "inet 10.1.0.100/32 scope host deprecated averylongna:vc8"],
   ] as const) {
     it(`puts ${address} on ${device}, marked as ours and deprecated as a source, and takes it away`, () => {
       const wanted = vip(device, address, length, true);
@@ -115,8 +116,17 @@ describe.runIf(!needsRoot)("the kernel's network through rtnetlink", () => {
   });
 
   it("recognises an IPv4 leftover by its label alone, as on kernels that keep no protocol", () => {
-    lan.ip("a", "addr add 10.96.0.13/32 dev lo label lo:vc");
+    lan.ip("a", "addr add 10.96.0.13/32 dev lo label lo:vc8");
     expect(find("10.96.0.13")).toMatchObject({ owned: true });
+  });
+
+  it("tells its own from those of a daemon with another number, unless that number is its own as well", () => {
+    for (const entry of [vip("lo", "10.96.0.16", 32), vip("lo", "fd00:96::16", 128)]) {
+      open(201).addAddress(entry);
+      expect(find(entry.address, open(200))).toMatchObject({ owned: false });
+      expect(find(entry.address, open(200, 201))).toMatchObject({ owned: true });
+      open(201).removeAddress(entry);
+    }
   });
 
   it("never takes a foreign address for its own, not even after being asked to add it", () => {

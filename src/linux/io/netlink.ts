@@ -31,22 +31,28 @@ import { watchNetlink } from "./netlink-watch.ts";
  * round trip would cost more than it saves. Changes come over sockets of their own (`netlink-watch.ts`).
  *
  * What is ours is written on the thing itself, so that a later run recognises it: routes carry a protocol number,
- * addresses one too (IFA_PROTO, Linux 5.18) and IPv4 addresses also a label that ends in ":vc", which older kernels
- * keep. An IPv6 address on an older kernel carries no mark; there this object remembers what it added, and what a
+ * addresses one too (IFA_PROTO, Linux 5.18) and IPv4 addresses also a label that ends in ":v" and that number, which
+ * older kernels keep. An IPv6 address on an older kernel carries no mark; there this object remembers what it added, and what a
  * killed run left behind stays foreign. An address that was there before us is never marked, nor taken for ours.
  */
 export class Netlink implements KernelNetwork {
   readonly #socket: NetlinkSocket;
   readonly #addressProtocol: number;
+  readonly #marks: readonly number[];
   readonly #added = new Set<string>();
   readonly #watches = new Set<{ close(): void }>();
 
   /**
    * @param options.addressProtocol  our number in IFA_PROTO, 4 to 255 (the kernel has 1 to 3)
+   * @param options.alsoOwned  further numbers whose addresses are ours: what a run with another number left behind
    * @throws SystemError when the socket cannot be had
    */
-  constructor(options: { readonly addressProtocol: number }, socket = new NetlinkSocket()) {
+  constructor(
+    options: { readonly addressProtocol: number; readonly alsoOwned?: readonly number[] },
+    socket = new NetlinkSocket(),
+  ) {
     this.#addressProtocol = options.addressProtocol;
+    this.#marks = [options.addressProtocol, ...(options.alsoOwned ?? [])];
     this.#socket = socket;
   }
 
@@ -64,8 +70,9 @@ export class Netlink implements KernelNetwork {
     // The kernel marks its own loopback addresses, so one that knows marks shows some.
     const marksAreKept = messages.some((message) => message.protocol !== 0);
     const owns = (message: AddressMessage): boolean =>
-      message.protocol === this.#addressProtocol ||
-      (message.protocol === 0 && message.label.endsWith(LABEL_SUFFIX)) ||
+      this.#marks.some((mark) =>
+        message.protocol === 0 ? message.label.endsWith(labelSuffix(mark)) : message.protocol === mark,
+      ) ||
       (!marksAreKept && this.#added.has(keyOf(message)));
     return messages.map((message) => ({
       interfaceIndex: message.interfaceIndex,
@@ -87,7 +94,7 @@ export class Netlink implements KernelNetwork {
       flags: v4 ? 0 : IFA_F.noDad,
       scope: wanted.scopeHost ? SCOPE.host : SCOPE.universe,
       protocol: this.#addressProtocol,
-      label: v4 ? labelFor(this.#nameOf(interfaceIndex)) : "",
+      label: v4 ? labelFor(this.#nameOf(interfaceIndex), this.#addressProtocol) : "",
       // Reachable for ever, never chosen as the source of the node's own connections.
       lifetime: { preferredSeconds: 0, validSeconds: FOREVER },
     };
@@ -216,10 +223,11 @@ const ANY_ADDRESS = { flags: 0, scope: 0, protocol: 0, label: "", lifetime: null
 /** Our routes' metric: what FRR gives to BGP, behind any route that was set by hand without one. */
 const ROUTE_PRIORITY = 20;
 
-const LABEL_SUFFIX = ":vc";
+const labelSuffix = (mark: number): string => `:v${mark.toString(16).padStart(2, "0")}`;
 /** IFNAMSIZ without the closing NUL. */
 const LABEL_MAX_LENGTH = 15;
-const labelFor = (name: string): string => name.slice(0, LABEL_MAX_LENGTH - LABEL_SUFFIX.length) + LABEL_SUFFIX;
+const labelFor = (name: string, mark: number): string =>
+  name.slice(0, LABEL_MAX_LENGTH - labelSuffix(mark).length) + labelSuffix(mark);
 
 const keyOf = (address: Pick<AddressMessage, "interfaceIndex" | "address" | "prefixLength">): string =>
   `${address.interfaceIndex} ${address.address}/${address.prefixLength}`;
