@@ -183,10 +183,15 @@ export const controlPlaneTarget = (name: string, host: string): Target => ({ nam
 
 const hostPrefix = (vip: string): string => `${vip}/${vip.includes(":") ? 128 : 32}`;
 
-/** "10.40.0.1 n1 n2, fd40::1 -": one text, so that one comparison covers all addresses. */
-const describeTable = (table: Readonly<Record<string, string>>): string =>
-  Object.entries(table)
-    .map(([vip, nodes]) => `${vip} ${nodes === "" ? "-" : nodes}`)
-    .join(", ");
+/**
+ * "10.40.0.1, fd40::1 by n1 n2; 10.40.0.20 nowhere": VIPs with the same next hops together, and all of them in one
+ * text, so that one comparison covers them.
+ */
+export function describeTable(table: Readonly<Record<string, string>>): string {
+  const vipsBy = Map.groupBy(Object.keys(table), (vip) => table[vip]!);
+  return [...vipsBy]
+    .map(([nodes, vips]) => `${vips.join(", ")} ${nodes === "" ? "nowhere" : `by ${nodes}`}`)
+    .join("; ");
+}
 
 const clock = (millis: number): string => `${(millis / 1000).toFixed(1).padStart(6)} s`;

@@ -5,7 +5,7 @@ import { play } from "./play.ts";
 import { buildProduct, CannotRun, checkParts, ensureIproute, gainRights } from "./prepare.ts";
 import { KUBE_KINDS, type KubeKind } from "./rack/kube-server.ts";
 import type { Rack } from "./rack/rack.ts";
-import { abandonedPrefixes, removeTraces } from "./rack/traces.ts";
+import { abandonedPrefixes, rememberNamespaceFolder, removeTraces } from "./rack/traces.ts";
 import type { Result } from "./report/result.ts";
 import { ROUTER_KINDS, type RouterKind } from "./router/driver.ts";
 import { SCENARIOS } from "./scenarios/all.ts";
@@ -82,6 +82,15 @@ async function main(): Promise<number> {
   if (code !== null) return code;
   watchForEnd();
   await ensureIproute(print);
+  const tidy = rememberNamespaceFolder();
+  try {
+    return await playAll(args);
+  } finally {
+    await tidy();
+  }
+}
+
+async function playAll(args: Arguments): Promise<number> {
   checkParts(args.router, args.kube);
   for (const prefix of abandonedPrefixes(isAlive)) {
     print(`removing what a lab that was killed has left: ${prefix}*`);

@@ -75,6 +75,7 @@ async function run(scenario: Scenario, lab: Lab): Promise<void> {
     await lab.rack.build();
     lab.followRoutes();
     await scenario.play(lab);
+    lab.note(`the client itself was at most ${Math.round(lab.rack.client.latenessMillis)} ms late`);
   } catch (error) {
     if (lab.signal.aborted) return;
     // What never came true is on record already; anything else must not pass for a scenario without failures.
@@ -114,13 +115,13 @@ function leftovers(rack: Rack): string {
 }
 
 function draw(lab: Lab, rack: Rack, result: Result): string {
-  const attempts = rack.clientAttempts;
+  const attempts = rack.clientView?.attempts ?? [];
   const begun = attempts.map(({ startedAt }) => startedAt);
   const from = begun.reduce((a, b) => Math.min(a, b), machineMillis());
   const to = begun.reduce((a, b) => Math.max(a, b), from + 1);
   return clientViewSvg({
     title: `${result.scenario}: the client's view (router ${result.router}, Kubernetes ${result.kube})`,
-    targets: [...new Set(attempts.map(({ target }) => target))],
+    targets: rack.clientView?.everTargets ?? [],
     nodes: NODE_NAMES,
     attempts,
     events: lab.steps.filter(({ atMillis }) => lab.startedAt + atMillis >= from && lab.startedAt + atMillis <= to),

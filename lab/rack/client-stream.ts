@@ -11,6 +11,7 @@ export class ClientStream {
   readonly #attempts: Attempt[] = [];
   readonly #send: (command: ClientCommand) => void;
   #targets: readonly Target[] = [];
+  readonly #everTargets = new Set<string>();
   #latenessMillis = 0;
 
   constructor(processes: Processes, script: string) {
@@ -32,16 +33,20 @@ export class ClientStream {
     return this.#targets;
   }
 
-  /** The latest that the client itself began an attempt after its time; resets with each reading. */
-  takeLateness(): number {
-    const lateness = this.#latenessMillis;
-    this.#latenessMillis = 0;
-    return lateness;
+  /** Names of all targets that it ever had, in the order in which it got them. */
+  get everTargets(): readonly string[] {
+    return [...this.#everTargets];
+  }
+
+  /** The latest that the client itself began an attempt after its time: what its figures cannot be finer than. */
+  get latenessMillis(): number {
+    return this.#latenessMillis;
   }
 
   /** Opens connections to these from now on, and to nothing else. */
   aim(targets: readonly Target[], intervalMillis: number): void {
     this.#targets = targets;
+    for (const { name } of targets) this.#everTargets.add(name);
     this.#send({ targets, intervalMillis });
   }
 

@@ -1,7 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { rmSync } from "node:fs";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
-import type { Attempt } from "../report/client-view.ts";
+import { mkdir, mkdtemp, writeFile } from "node:fs/promises";
 import { BirdRouter } from "../router/bird.ts";
 import { kernelNextHops, type RouterDriver, type RouterKind } from "../router/driver.ts";
 import { EmbeddedRouter } from "../router/embedded-driver.ts";
@@ -224,9 +223,9 @@ export class Rack {
     for (const folder of folders) rmSync(folder, { recursive: true, force: true });
   }
 
-  /** Everything the client has seen; nothing when there never was one. */
-  get clientAttempts(): readonly Attempt[] {
-    return this.#parts?.client.attempts ?? [];
+  /** What the client has seen, also after the end of the rack; null when it never was started. */
+  get clientView(): ClientStream | null {
+    return this.#parts?.client ?? null;
   }
 
   get #built(): RackParts {

@@ -1,5 +1,5 @@
-import { readdirSync, readFileSync } from "node:fs";
-import { rm } from "node:fs/promises";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { rm, rmdir } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { command } from "./command.ts";
 
@@ -58,6 +58,17 @@ export function abandonedPrefixes(isAlive: (pid: number) => boolean): readonly s
     .map(Number)
     .filter((pid) => !isAlive(pid))
     .map(prefixOf);
+}
+
+/** `ip netns` makes its folder once and for all. @returns what removes it, if it was not there before and is empty */
+export function rememberNamespaceFolder(): () => Promise<void> {
+  const wasThere = existsSync(NETNS_FOLDER);
+  return async () => {
+    if (wasThere || !existsSync(NETNS_FOLDER) || entriesOf(NETNS_FOLDER, "").length > 0) return;
+    // It is mounted on itself, so that names are seen in other mount namespaces, too.
+    await command(["umount", NETNS_FOLDER]).catch(() => "");
+    await rmdir(NETNS_FOLDER).catch(() => {}); // somebody else has come to use it
+  };
 }
 
 function kill(pid: number): void {

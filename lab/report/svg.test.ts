@@ -32,6 +32,12 @@ describe("the drawing", () => {
     expect(svg).toMatch(/<line x1="194.9"/); // 5 of 1,000 ms on 980 px, right of the labels
   });
 
+  it("the time axis has round figures, and not too many of them", () => {
+    const long = clientViewSvg(plot({ window: { from: 1300, to: 31_000 } }));
+    const labels = [...long.matchAll(/fill="#444" text-anchor="middle">([^<]+)</g)].map(([, label]) => label);
+    expect(labels).toEqual(["5.0 s", "10.0 s", "15.0 s", "20.0 s", "25.0 s", "30.0 s"]);
+  });
+
   it("every element is closed, so that any viewer takes it", () => {
     const svg = clientViewSvg(plot());
     const opened = [...svg.matchAll(/<(\w+)[^>]*[^/]>/g)].map(([, name]) => `${name}`);

@@ -20,8 +20,11 @@ const LEFT = 190;
 const WIDTH = 1000;
 const TOP = 64;
 const LINE_HEIGHT = 16;
-/** Attempts come every few milliseconds; pauses shorter than this are not worth a stroke of their own. */
-const JOIN_MILLIS = 60;
+/**
+ * One of three nodes that answer in turn is passed over for this long by chance once in a hundred thousand attempts, at
+ * one every 5 ms; a shorter pause says nothing.
+ */
+const JOIN_MILLIS = 150;
 /** Told apart by people who do not see red from green, too; red is for failures alone. */
 const COLOURS = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#8c6d31"];
 const FAILURE = "#d1101f";
@@ -64,11 +67,9 @@ export function clientViewSvg({ title, targets, nodes, attempts, events, started
       `<text x="12" y="${bottom + 34 + index * LINE_HEIGHT}">${index + 1}. ${escape(seconds(atMillis))} ${escape(event)}</text>`,
     );
   });
-  const ticks = 10;
-  for (let tick = 0; tick <= ticks; tick++) {
-    const at = window.from + ((window.to - window.from) * tick) / ticks;
+  for (const atMillis of ticks(window.from - startedAt, window.to - startedAt)) {
     out.push(
-      `<text x="${x(at)}" y="${bottom + 6}" font-size="10" fill="#444" text-anchor="middle">${seconds(at - startedAt)}</text>`,
+      `<text x="${x(startedAt + atMillis)}" y="${bottom + 6}" font-size="10" fill="#444" text-anchor="middle">${seconds(atMillis)}</text>`,
     );
   }
   out.push("</svg>", "");
@@ -82,6 +83,13 @@ function legend(nodes: readonly string[]): readonly string[] {
       `<text x="${LEFT + 577 + index * 80}" y="22">${escape(label)}</text>`,
     ],
   );
+}
+
+/** Round times within the given ones, at most some twelve. */
+function ticks(from: number, to: number): readonly number[] {
+  const step = [500, 1000, 2000, 5000, 10_000, 30_000].find((one) => (to - from) / one <= 12) ?? 60_000;
+  const first = Math.ceil(from / step);
+  return Array.from({ length: Math.max(0, Math.floor(to / step) - first + 1) }, (_, index) => (first + index) * step);
 }
 
 const colourOf = (index: number): string => COLOURS[index % COLOURS.length]!;
