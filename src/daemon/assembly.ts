@@ -114,9 +114,10 @@ export class Manager {
       statuses,
       warnings: this.#warnings,
     });
-    this.#node = node;
     this.#closers.push(() => node.close());
     await this.#serve(node);
+    // Not before the local socket is ours: until then what looks like a leftover may be a running daemon's.
+    this.#node = node;
     const kernel = network.watch(() => node.replanSoon());
     this.#closers.push(() => kernel.close());
     node.replan();

@@ -1,17 +1,13 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import type { ChildProcess } from "node:child_process";
+import { existsSync, readFileSync, rmSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { createCertificate } from "../../lab/kube/certificate.ts";
 import { fetchStatus } from "../../src/status/client.ts";
-import { Namespaces } from "../support/namespaces.ts";
+import { NodeUnderTest } from "../support/node-under-test.ts";
 import { needsRoot } from "../support/privileges.ts";
 import { until } from "../support/until.ts";
 import { type MessageName, mutate, message, random, TYPE, wellFormed } from "./bgp-bytes.ts";
 import { Routers, type Verdict } from "./routers.ts";
 
-const ROOT = resolve(import.meta.dirname, "../..");
 const SEED = 7_606;
 const PEERS = 1_000;
 const PORT = 1_790;
@@ -25,51 +21,18 @@ const LEGAL: Readonly<Record<number, readonly number[]>> = { 1: [1, 2, 3], 3: [1
  * every type. It must answer each as the RFCs say, stay up, keep its other sessions, and not grow.
  */
 describe.runIf(needsRoot === null)(`a live daemon under damaged messages (seed=${SEED})`, () => {
-  const folder = mkdtempSync(join(tmpdir(), "vipcast-hostile-"));
-  const socket = join(folder, "s.sock");
-  const log = join(folder, "log");
   const routers = new Routers();
   const chance = random(SEED);
-  let net: Namespaces;
+  let node: NodeUnderTest;
   let daemon: ChildProcess;
-  let api: ChildProcess;
-
-  const enter = (command: readonly string[], env: Record<string, string>, output: "ignore" | number): ChildProcess =>
-    spawn("ip", ["netns", "exec", net.full("n"), process.execPath, ...command], {
-      cwd: ROOT,
-      env: { PATH: process.env["PATH"] ?? "", ...env },
-      stdio: ["ignore", output, output],
-    });
 
   beforeAll(async () => {
-    net = new Namespaces("n");
-    net.ip("n", "link add e0 type bridge");
-    net.ip("n", "addr add 10.0.0.1/8 dev e0");
-    net.ip("n", "link set e0 up");
-    net.ip("n", "route add local 10.1.0.0/16 dev lo");
-    const { certificate, key } = createCertificate({ commonName: "api", names: ["127.0.0.1"] });
-    writeFileSync(join(folder, "cert.pem"), certificate);
-    writeFileSync(join(folder, "key.pem"), key);
-    writeFileSync(
-      join(folder, "kubeconfig"),
-      JSON.stringify({
-        clusters: [
-          {
-            name: "c",
-            cluster: { server: "https://127.0.0.1:6443", "certificate-authority": join(folder, "cert.pem") },
-          },
-        ],
-        users: [{ name: "u", user: { token: "t" } }],
-        contexts: [{ name: "x", context: { cluster: "c", user: "u" } }],
-        "current-context": "x",
-      }),
-    );
-    const tls = ["--tls-cert", join(folder, "cert.pem"), "--tls-key", join(folder, "key.pem")];
-    api = enter(["lab/kube/embedded-main.ts", "--listen", "127.0.0.1:6443", ...tls, "--token", "t"], {}, "ignore");
-    net.in("n", () => routers.listen(PORT));
-    writeFileSync(log, "");
-    daemon = enter(
-      ["--expose-gc", "--import", "./test/hostile/report-memory.ts", "src/cli/main.ts", "manager"],
+    node = new NodeUnderTest();
+    node.net.ip("n", "route add local 10.1.0.0/16 dev lo");
+    node.startApi();
+    node.net.in("n", () => routers.listen(PORT));
+    daemon = node.startDaemon(
+      "hostile",
       {
         bgp_enable: "true",
         bgp_as: "65001",
@@ -81,36 +44,24 @@ describe.runIf(needsRoot === null)(`a live daemon under damaged messages (seed=$
         address: "10.9.9.9",
         vipcast_control_plane_health_check: "false",
         svc_enable: "true",
-        vip_nodename: "n1",
-        k8s_config_file: join(folder, "kubeconfig"),
-        prometheus_server: "127.0.0.1:2112",
-        vipcast_status_socket: socket,
-        MEMORY_REPORT: join(folder, "memory.json"),
+        MEMORY_REPORT: node.path("memory.json"),
       },
-      openSync(log, "a"),
+      ["--expose-gc", "--import", "./test/hostile/report-memory.ts"],
     );
     await until("all sessions are established", () => routers.established === PEERS, 60_000).catch((error: unknown) => {
-      throw new Error(
-        `${String(error)}; ${routers.established} of ${PEERS}; the daemon says ${readFileSync(log, "utf8").slice(0, 2_000)}`,
-      );
+      const said = node.log("hostile").slice(0, 2_000);
+      throw new Error(`${String(error)}; ${routers.established} of ${PEERS}; the daemon says ${said}`);
     });
   }, 90_000);
 
   afterAll(async () => {
-    const exited = [daemon, api].map(
-      (child) => child && new Promise((done) => (child.exitCode !== null ? done(0) : child.once("exit", done))),
-    );
-    daemon?.kill("SIGKILL");
-    api?.kill("SIGKILL");
-    await Promise.all(exited);
     routers.close();
-    net?.remove();
-    rmSync(folder, { recursive: true, force: true });
+    await node?.remove();
   });
 
   /** What the daemon still holds after a garbage collection, in MiB. */
   async function retained(): Promise<number> {
-    const file = join(folder, "memory.json");
+    const file = node.path("memory.json");
     rmSync(file, { force: true });
     daemon.kill("SIGUSR2");
     await until("the daemon has reported its memory", () => existsSync(file) && readFileSync(file).length > 0, 20_000);
@@ -176,9 +127,9 @@ describe.runIf(needsRoot === null)(`a live daemon under damaged messages (seed=$
     for (const type of ["update", "routeRefresh", "keepalive", "open", "notification"] as const) await round(type);
     expect(daemon.exitCode).toBeNull();
     expect((await retained()) - before).toBeLessThan(0.1 * before);
-    const report = await fetchStatus(socket, 20_000);
+    const report = await fetchStatus(node.socket("hostile"), 20_000);
     expect(report.peers.filter((peer) => peer.state === "established")).toHaveLength(PEERS);
-    expect(readFileSync(log, "utf8")).not.toContain('"level":"error"');
+    expect(node.log("hostile")).not.toContain('"level":"error"');
   }, 240_000);
 
   it("still stops in order, with a Cease to every peer", async () => {

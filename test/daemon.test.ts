@@ -1,0 +1,101 @@
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { NodeUnderTest } from "./support/node-under-test.ts";
+import { needsRoot } from "./support/privileges.ts";
+import { until } from "./support/until.ts";
+
+const controlPlane = {
+  bgp_enable: "true",
+  bgp_as: "65001",
+  bgp_peers: "10.0.0.9:65000",
+  cp_enable: "true",
+  address: "10.9.9.9,fd09::9",
+  prometheus_server: "127.0.0.1:2112",
+};
+const services = {
+  bgp_enable: "true",
+  bgp_as: "65001",
+  bgp_peers: "10.0.0.9:65000",
+  svc_enable: "true",
+  bgp_attach_ip_to_interface: "true",
+  prometheus_server: "127.0.0.1:2113",
+};
+const VIPS = ["10.9.9.9/32", "fd09::9/128"];
+
+/** The daemon as its user starts, stops and kills it, on a kernel of its own. */
+describe.runIf(needsRoot === null)("a daemon on a node", () => {
+  let node: NodeUnderTest;
+
+  beforeEach(() => {
+    node = new NodeUnderTest();
+    node.startApi();
+  });
+  afterEach(() => node.remove());
+
+  const has = (...addresses: string[]): boolean => addresses.every((address) => node.addresses("lo").includes(address));
+  const vipsAreThere = (): Promise<void> => until("the VIPs are on lo", () => has(...VIPS), 15_000);
+
+  it("puts the VIPs up, tells its status, and takes them away when told to stop", async () => {
+    const daemon = node.startDaemon("a", controlPlane);
+    await vipsAreThere();
+    const status = node.cli("a", "status");
+    // Running, but not as it should be: the router does not answer.
+    expect(status.status).toBe(3);
+    expect(status.stdout).toMatch(/10\.9\.9\.9 +control-plane +no +session: no session with 10\.0\.0\.9/);
+    const explained = node.cli("a", "explain", "fd09::9");
+    expect(explained.status).toBe(3);
+    expect(explained.stdout).toContain("STOP  session");
+    expect(node.cli("a", "explain", "10.1.1.1").status).toBe(1);
+    expect(await NodeUnderTest.end(daemon, "SIGTERM")).toBe(0);
+    expect(VIPS.some((vip) => has(vip))).toBe(false);
+    expect(node.cli("a", "status").status).toBe(1);
+  }, 60_000);
+
+  it("takes over what a killed run left, and removes what is no longer wanted", async () => {
+    await NodeUnderTest.end(await started("a", controlPlane), "SIGKILL");
+    expect(has(...VIPS)).toBe(true);
+    node.net.ip("n", "addr add 10.9.9.8/32 dev lo");
+    node.startDaemon("a", { ...controlPlane, address: "10.9.9.9" });
+    await until("the VIP that is no longer wanted is gone", () => !has("fd09::9/128"), 15_000);
+    expect(has("10.9.9.9/32", "10.9.9.8/32")).toBe(true);
+  }, 60_000);
+
+  it("refuses to run twice, and the refused one touches nothing", async () => {
+    await started("a", controlPlane);
+    const second = node.startDaemon("a", { ...controlPlane, prometheus_server: "127.0.0.1:2199" });
+    await until("the second one has ended", () => second.exitCode !== null, 15_000);
+    expect(second.exitCode).toBe(1);
+    expect(node.log("a")).toContain("another vipcast is running here");
+    expect(has(...VIPS)).toBe(true);
+  }, 60_000);
+
+  it("lives beside one that serves the Services, and neither takes the other's addresses", async () => {
+    await started("a", controlPlane);
+    node.net.ip("n", "addr add 10.9.9.7/32 dev lo");
+    const other = node.startDaemon("b", services);
+    await until("the other one is ready", () => node.log("b").includes("kube.synced"), 15_000);
+    expect(await NodeUnderTest.end(other, "SIGTERM")).toBe(0);
+    expect(has(...VIPS, "10.9.9.7/32")).toBe(true);
+  }, 60_000);
+
+  it("serves its VIPs although the port of its metrics is taken", async () => {
+    await started("a", controlPlane);
+    await started("b", { ...controlPlane, address: "10.9.9.5" }, "10.9.9.5/32");
+    expect(node.cli("b", "status", "-o", "json").stdout).toMatch(
+      /prometheus_server: nothing is served on port 2112: .*EADDRINUSE/,
+    );
+  }, 60_000);
+
+  it("puts an IPv6 VIP back that the link's going down has taken", async () => {
+    await started("a", { ...controlPlane, vip_interface: "e0" }, "", "e0");
+    node.net.ip("n", "link set e0 down");
+    await until("the kernel has dropped it", () => !node.addresses("e0").includes("fd09::9/128"), 5_000);
+    node.net.ip("n", "link set e0 up");
+    await until("it is back", () => node.addresses("e0").includes("fd09::9/128"), 5_000);
+  }, 60_000);
+
+  async function started(name: string, env: Record<string, string>, vip = "10.9.9.9/32", device = "lo") {
+    const daemon = node.startDaemon(name, env);
+    await until(`${name} has its VIP`, () => node.addresses(device).includes(vip || "fd09::9/128"), 15_000);
+    return daemon;
+  }
+});
