@@ -124,9 +124,9 @@ export class ListWatch<F> {
   async #list(): Promise<void> {
     const facts = new Map<string, F>();
     const rejected = new Map<string, string>();
-    const query: Record<string, string> = { ...this.#options.query, limit: String(PAGE_SIZE) };
-    for (;;) {
-      const page = await this.#page(query);
+    const query = { ...this.#options.query, limit: String(PAGE_SIZE) };
+    for (let next = ""; ;) {
+      const page = await this.#page(next === "" ? query : { ...query, continue: next });
       if (this.#stopped) return;
       if (page === null) return;
       for (const item of page.items) this.#reduce(item, facts, rejected);
@@ -135,7 +135,7 @@ export class ListWatch<F> {
         this.#revision = page.revision;
         return this.#follow(page.revision);
       }
-      query["continue"] = page.next;
+      next = page.next;
     }
   }
 

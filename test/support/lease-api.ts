@@ -81,6 +81,8 @@ export class LeaseApi {
   /** Every state that the Lease had, for a failing test's message. */
   readonly history: string[] = [];
   requestCount = 0;
+  /** Answers as a server whose namespace is missing. */
+  refuseCreation = false;
 
   constructor(time: NetworkTime) {
     this.#time = time;
@@ -92,6 +94,10 @@ export class LeaseApi {
 
   get holder(): string | null {
     return this.#lease?.spec.holderIdentity || null;
+  }
+
+  get watchCount(): number {
+    return this.#watchers.size;
   }
 
   delete(): void {
@@ -148,8 +154,10 @@ export class LeaseApi {
     if (request.method === "GET") return this.#lease ? answer(200, this.#lease) : answer(404);
     const wished = request.body as { metadata: { resourceVersion?: string }; spec: object };
     if (request.method === "POST") {
+      if (this.refuseCreation) return answer(404, { message: 'namespaces "kube-system" not found' });
       if (this.#lease) return answer(409);
-    } else if (this.#lease?.metadata.resourceVersion !== wished.metadata.resourceVersion) return answer(409);
+    } else if (!this.#lease) return answer(404);
+    else if (this.#lease?.metadata.resourceVersion !== wished.metadata.resourceVersion) return answer(409);
     return answer(200, this.#store(wished.spec, wished.metadata));
   }
 

@@ -42,12 +42,13 @@ function bench(seed = 1): Bench {
   };
 }
 
-/** A switchable network: silent loses everything. */
-function cable(): Network & { cut: boolean } {
+/** A network that can be cut or slowed down. */
+function cable(): Network & { cut: boolean; slow: number } {
   return {
     cut: false,
+    slow: 2,
     delay() {
-      return this.cut ? null : 2;
+      return this.cut ? null : this.slow;
     },
   };
 }
@@ -176,6 +177,57 @@ describe("one elector", () => {
     api.delete();
     await time.run(20);
     expect(one.view).toMatchObject({ holder: "node-1", isHolder: true });
+  });
+
+  it("sends one release when it stops while it looks at a Lease that names it", async () => {
+    const { time, api, elector } = bench();
+    const network = cable();
+    const one = elector("node-1", { network, observe: "poll" });
+    one.setCandidate(true);
+    await time.run(1_000);
+    network.cut = true;
+    await time.run(9_100);
+    network.cut = false;
+    network.slow = 100;
+    await time.run(5_010);
+    const before = api.history.length;
+    await Promise.all([one.stop(), time.run(3_000)]);
+    expect([api.history.length - before, api.holder]).toEqual([1, null]);
+  });
+
+  it("stands down from inside a listener, without losing the order of events", async () => {
+    const { time, api, elector } = bench();
+    const given: boolean[] = [];
+    const one: Elector = elector("node-1", { beforeRelease: () => given.push(one.view.isHolder) });
+    one.onChange(() => one.setCandidate(!one.view.isHolder && given.length === 0));
+    one.setCandidate(true);
+    await time.run(1_000);
+    expect([given, api.holder, one.view.isHolder]).toEqual([[false], null, false]);
+  });
+
+  it("leaves no watch open once it has stopped", async () => {
+    const { time, api, elector } = bench();
+    const one = elector("node-1");
+    await time.run(1_000);
+    expect(api.watchCount).toBe(1);
+    await Promise.all([one.stop(), time.run(1_000)]);
+    api.dropWatches();
+    await time.run(60_000);
+    expect(api.watchCount).toBe(0);
+  });
+
+  it("makes a Lease again that was deleted where no watch tells, and says why it cannot", async () => {
+    const { time, api, elector } = bench();
+    const one = elector("node-1", { observe: "poll" });
+    one.setCandidate(true);
+    await time.run(1_000);
+    api.delete();
+    await time.run(2_100);
+    expect(api.holder).toBe("node-1");
+    api.delete();
+    api.refuseCreation = true;
+    await time.run(10_000);
+    expect(one.view).toMatchObject({ isHolder: false, error: '404: namespaces "kube-system" not found' });
   });
 
   it("polls when it may not watch", async () => {

@@ -360,6 +360,7 @@ describe("a release", () => {
   it("is left to expire when the API does not answer", () => {
     const given = run(releaser(), { type: "time-passed" }, 10_000);
     expect(given.state).toMatchObject({ name: "following", observed: null, nextAt: 12_000 });
+    expect(nextDeadline(releaser())).toBe(10_000);
     const stopping = run(releaser({ stopping: true }), { type: "time-passed" }, 10_000);
     expect(summary(stopping)).toBe("stopped finish-stop");
   });
