@@ -207,6 +207,10 @@ describe("a connection of the peer", () => {
     fail();
     expect(play.states).toBe("active #2; idle #0, idleHold 2000");
     expect(play.do({ type: "accepted" })).toBe("");
+    play.pass(1);
+    play.now = NOW;
+    expect(play.states).toBe("active #2; idle #0, idleHold 2000");
+    expect(play.do({ type: "accepted" })).toBe("");
     play.pass(2000);
     fail();
     expect(play.states).toBe("active #3; idle #0, idleHold 4000");

@@ -137,9 +137,8 @@ class Run {
       if (rival === "open-sent" || rival === "open-confirm") {
         const local = { identifier: this.#peer.identifier, asn: this.#peer.localAsn };
         const remote = { identifier: event.open.identifier, asn: asnOfOpen(event.open) };
-        const kept = survivor(local, remote);
-        this.step(otherSlot(kept), { type: "collision-lost" });
-        if (kept !== slot) return;
+        // Should this connection be the one that loses, then it is idle now, and its OPEN no longer counts.
+        this.step(otherSlot(survivor(local, remote)), { type: "collision-lost" });
       }
     }
     this.step(slot, event);
