@@ -30,6 +30,8 @@ describe.runIf(!needsRoot)("announcements on a segment", () => {
 
   beforeAll(async () => {
     lan = new Namespaces("a", "b");
+    // Another one first, where packets go that name no interface.
+    lan.connect("a", "b", "d0");
     lan.connect("a", "b", "e0");
     lan.ip("a", "addr add 10.0.0.1/24 dev e0");
     lan.ip("b", "addr add 10.0.0.2/24 dev e0");
@@ -39,7 +41,9 @@ describe.runIf(!needsRoot)("announcements on a segment", () => {
       number,
     ];
     // Before the link has carrier there is no IPv6 on it.
-    await until("link-local addresses", () => ["a", "b"].every((it) => lan.ip(it, "addr show e0").includes("fe80:")));
+    await until("link-local addresses", () =>
+      ["a", "b"].every((it) => ["d0", "e0"].every((device) => lan.ip(it, `addr show ${device}`).includes("fe80:"))),
+    );
   });
   afterAll(() => lan.remove());
 
