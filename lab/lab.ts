@@ -82,6 +82,11 @@ export class Lab {
     this.#entry(at, text);
   }
 
+  /** Prints what a program said, below the step that ran it. */
+  show(output: string): void {
+    for (const line of output.trimEnd().split("\n")) this.#print(line === "" ? "" : `          ${line}`);
+  }
+
   expect(name: string, measured: string | number | null, unit: string, bound: Bound): void {
     const expectation = judge(name, measured, unit, bound);
     this.expectations.push(expectation);

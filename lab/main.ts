@@ -2,7 +2,7 @@ import { writeFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { containerlabFile } from "./containerlab.ts";
 import { play } from "./play.ts";
-import { buildProduct, CannotRun, checkParts, ensureIproute, gainRights } from "./prepare.ts";
+import { CannotRun, checkParts, ensureIproute, gainRights } from "./prepare.ts";
 import { KUBE_KINDS, type KubeKind } from "./rack/kube-server.ts";
 import type { Rack } from "./rack/rack.ts";
 import { abandonedPrefixes, rememberNamespaceFolder, removeTraces } from "./rack/traces.ts";
@@ -24,7 +24,8 @@ scenarios; without a name the tour. Results: lab/results/SCENARIO.{json,svg}.
   --kube K         ${KUBE_KINDS.join(", ")} (default: embedded)
   --json FILE      the results, in one file (a list when there are several)
 
-Exit: 0 every expectation holds, 1 one does not, 2 wrong usage, 3 cannot run here.`;
+Exit: 0 every expectation holds, 1 one does not, 2 wrong usage,
+3 the lab cannot run here.`;
 
 interface Arguments {
   readonly names: readonly string[];
@@ -99,8 +100,6 @@ async function playAll(args: Arguments): Promise<number> {
       print(`  ${error instanceof Error ? error.message : String(error)}`),
     );
   }
-  print("building vipcast");
-  const product = await buildProduct(ROOT);
   const results: Result[] = [];
   for (const name of args.names) {
     const scenario = SCENARIOS.find((one) => one.name === name)!;
@@ -108,7 +107,6 @@ async function playAll(args: Arguments): Promise<number> {
     const result = await play(scenario, {
       router: args.router,
       kube: args.kube,
-      product,
       signal: interruption.signal,
       print,
       resultsFolder: `${ROOT}/lab/results`,

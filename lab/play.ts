@@ -13,7 +13,6 @@ import { NODE_NAMES } from "./topology.ts";
 export interface PlayOptions {
   readonly router: RouterKind;
   readonly kube: KubeKind;
-  readonly product: readonly string[];
   /** Ends the scenario; the rack is taken down before `play` rejects. */
   readonly signal: AbortSignal;
   readonly print: (line: string) => void;
@@ -32,11 +31,10 @@ const NOTICE_MILLIS = 4_000;
  * @throws the reason of `signal`, once everything is gone
  */
 export async function play(scenario: Scenario, options: PlayOptions): Promise<Result> {
-  const { router, kube, product, signal, print, resultsFolder } = options;
+  const { router, kube, signal, print, resultsFolder } = options;
   const rack = await Rack.prepare({
     router,
     kube,
-    product,
     clientOnLan: scenario.clientOnLan,
     manifestFlags: scenario.manifestFlags,
     environment: scenario.environment,

@@ -95,22 +95,6 @@ export function checkParts(router: RouterKind, kube: KubeKind): void {
   if ("why" in assets) throw new CannotRun(assets.why);
 }
 
-/**
- * Builds the product: the lab runs what a user would.
- *
- * @returns program and arguments to put before a command
- */
-export async function buildProduct(root: string): Promise<readonly string[]> {
-  try {
-    await command([process.execPath, ".scripts/build.ts"], { cwd: root, timeoutMillis: 120_000 });
-  } catch (cause) {
-    throw new CannotRun(`the product cannot be built:\n${cause instanceof Error ? cause.message : String(cause)}`, {
-      cause,
-    });
-  }
-  return [process.execPath, `${root}/dist/vipcast.mjs`];
-}
-
 async function isThere(program: string, question: string): Promise<boolean> {
   try {
     await command([program, question]);

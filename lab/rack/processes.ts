@@ -65,7 +65,8 @@ export class Processes {
     const child = spawn(within[0]!, [...within.slice(1), ...argv], {
       stdio: ["pipe", onLine ? "pipe" : logFd, logFd],
       detached: true,
-      env: { PATH: process.env["PATH"], ...env },
+      // What one of them puts into the folder for temporary files goes with the rack, also when it is killed.
+      env: { PATH: process.env["PATH"], TMPDIR: this.#folder, ...env },
     });
     closeSync(logFd);
     if (child.pid === undefined) throw new Error(`${argv[0]} could not be started`);

@@ -122,6 +122,13 @@ export class RackNode {
     });
   }
 
+  /** Runs a command of the product beside its daemon, as an operator on this node would. @returns what it prints */
+  async vipcast(...args: readonly string[]): Promise<string> {
+    const { product, folder } = this.#parts;
+    const env = { ...process.env, TMPDIR: folder };
+    return command([...product, ...args, "--socket", this.statusSocket], { env });
+  }
+
   /** Addresses on the node's interfaces that the rack did not put there, as "lo 10.40.0.1/32". */
   async vips(): Promise<readonly string[]> {
     const { host, namespaces } = this.#parts;

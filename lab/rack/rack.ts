@@ -21,8 +21,6 @@ import { type LeaseSample, Sampler, type Sample } from "./sampler.ts";
 export interface RackOptions {
   readonly router: RouterKind;
   readonly kube: KubeKind;
-  /** Program and arguments of the product, before its command. */
-  readonly product: readonly string[];
   readonly clientOnLan: boolean;
   /** Flags of `manifest daemonset`. */
   readonly manifestFlags: readonly string[];
@@ -34,6 +32,9 @@ export interface RackOptions {
 }
 
 const script = (name: string): string => new URL(`../${name}`, import.meta.url).pathname;
+
+const BUILD = script("../.scripts/build.ts");
+const PRODUCT = script("../src/cli/main.ts");
 
 /**
  * A rack of namespaces with everything that runs in it.
@@ -65,6 +66,8 @@ export class Rack {
     // FRR's own user must be able to reach its configuration; everything secret below is readable by root alone.
     await command(["chmod", "711", folder]);
     const topology = rackTopology(options);
+    options.onProgress("vipcast is built");
+    await command([process.execPath, BUILD, PRODUCT, this.#product], { timeoutMillis: 60_000 });
     options.onProgress(`${topology.hosts.length + 1} network namespaces: ${describe(topology)}`);
     const namespaces = await Namespaces.build(topology, this.prefix);
     options.signal.throwIfAborted();
@@ -106,7 +109,7 @@ export class Rack {
           host,
           namespaces,
           processes,
-          product: options.product,
+          product: [process.execPath, this.#product],
           container: {
             args,
             environment: {
@@ -228,6 +231,11 @@ export class Rack {
     return this.#parts?.client ?? null;
   }
 
+  /** The product as users get it, one file, made anew for each rack: two labs at a time do not meet. */
+  get #product(): string {
+    return `${this.folder}/vipcast.mjs`;
+  }
+
   get #built(): RackParts {
     if (!this.#parts) throw new Error("the rack is not built");
     return this.#parts;
@@ -245,7 +253,7 @@ export class Rack {
   }
 
   #vipcast(...args: readonly string[]): Promise<string> {
-    return command([...this.options.product, ...args]);
+    return command([process.execPath, this.#product, ...args], { env: { ...process.env, TMPDIR: this.folder } });
   }
 
   #named(table: ReadonlyMap<string, readonly string[]>): ReadonlyMap<string, string> {

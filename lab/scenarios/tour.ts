@@ -51,6 +51,11 @@ export const tour: Scenario = {
       await lab.within(`the Kubernetes API answers at ${vip}`, 3_000, () => rack.apiAnswersAt(vip));
     }
 
+    lab.step("vipcast status and vipcast explain, on n1");
+    // Both end with an error unless all is well and the Service is announced.
+    lab.show(await rack.node("n1").vipcast("status"));
+    lab.show(await rack.node("n1").vipcast("explain", "default/web"));
+
     const quiet = lab.step("a quiet second");
     await lab.pass(1_000);
     await expectNoFailure(lab, "quiet", quiet);
