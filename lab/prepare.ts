@@ -17,7 +17,7 @@ const IN_USER_NAMESPACE = "VIPCAST_LAB_USER_NAMESPACE";
 
 const USER_NAMESPACE = ["unshare", "--user", "--map-root-user", "--net", "--mount"];
 
-export const inUserNamespace = (): boolean => process.env[IN_USER_NAMESPACE] !== undefined;
+const inUserNamespace = (): boolean => process.env[IN_USER_NAMESPACE] !== undefined;
 
 /**
  * Gives the lab the rights to make network namespaces: root has them; anyone else gets them in a user namespace, where

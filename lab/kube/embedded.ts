@@ -33,8 +33,8 @@ export interface EmbeddedOptions {
 }
 
 /** Fault commands and counters of the lab; not a path that a real server has. */
-export const FAULT_PATH = "/_lab/faults";
-export const REQUESTS_PATH = "/_lab/requests";
+const FAULT_PATH = "/_lab/faults";
+const REQUESTS_PATH = "/_lab/requests";
 
 const VERSION = { major: "1", minor: "36", gitVersion: "v1.36.0-embedded", platform: "linux/amd64" };
 const OPEN_PATHS = new Set(["/readyz", "/livez", "/healthz", "/version"]);

@@ -24,7 +24,7 @@ export interface ServiceSpec {
 }
 
 /** The API server said no. */
-export class ApiRefused extends Error {
+class ApiRefused extends Error {
   override readonly name = "ApiRefused";
   readonly status: number;
   constructor(what: string, status: number, body: string) {
@@ -197,7 +197,7 @@ const addressAnnotation = (addresses: readonly string[]): Record<string, string>
   "kube-vip.io/loadbalancerIPs": addresses.join(","),
 });
 
-export function serviceObject({ name, addresses, policy }: ServiceSpec): object {
+function serviceObject({ name, addresses, policy }: ServiceSpec): object {
   const families = addresses.map((address) => (isV6(address) ? "IPv6" : "IPv4"));
   return {
     apiVersion: "v1",
@@ -220,7 +220,7 @@ interface SliceObject {
 }
 
 /** One slice per family, as the EndpointSlice controller makes them. */
-export function sliceObjects({ name, addresses, endpoints }: ServiceSpec): readonly SliceObject[] {
+function sliceObjects({ name, addresses, endpoints }: ServiceSpec): readonly SliceObject[] {
   return addresses.map((address) => {
     const family = isV6(address) ? "v6" : "v4";
     return {

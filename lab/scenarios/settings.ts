@@ -1,7 +1,7 @@
 import { type Address, LAN_INTERFACE, NODE_AS, ROUTER_AS, ROUTER_LAN, VIPS } from "../topology.ts";
 
 /** What the scenarios' timers are, in one place: bounds are computed from the same numbers as settings. */
-export const HOLD_TIME_SECONDS = 3;
+const HOLD_TIME_SECONDS = 3;
 
 export const LEASE = { durationSeconds: 5, renewDeadlineSeconds: 3, retryPeriodSeconds: 1 } as const;
 

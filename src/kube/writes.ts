@@ -26,7 +26,7 @@ export interface EventToRecord {
   readonly message: string;
 }
 
-export const VIP_HOST_ANNOTATION = "kube-vip.io/vipHost";
+const VIP_HOST_ANNOTATION = "kube-vip.io/vipHost";
 /** How often an update is tried again when someone else changed the object in between. */
 const UPDATE_ATTEMPTS = 3;
 

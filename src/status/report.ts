@@ -79,4 +79,3 @@ export const StatusReport = z.strictObject({
 export type StatusReport = z.output<typeof StatusReport>;
 export type PeerReport = StatusReport["peers"][number];
 export type VipReport = StatusReport["vips"][number];
-export type GateReport = VipReport["gates"][number];

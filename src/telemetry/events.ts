@@ -4,7 +4,7 @@ import type { Logger } from "pino";
  * Every line that the daemon logs, with its level. Names are API: users alert on them, so renaming one is a breaking
  * change. The comment gives the fields.
  */
-export const EVENTS = {
+const EVENTS = {
   "daemon.started": "info", //        version, node, mode
   "daemon.stopping": "info", //       signal
   "daemon.stopped": "info", //

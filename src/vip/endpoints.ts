@@ -18,7 +18,7 @@ export function groupSlices(slices: Iterable<EndpointSliceFact>): EndpointsBySer
  * kube-proxy's rule over the given endpoints: the ready ones, or, where none is ready, those that are serving although
  * they terminate.
  */
-export function usableEndpoints(endpoints: readonly EndpointFact[]): readonly EndpointFact[] {
+function usableEndpoints(endpoints: readonly EndpointFact[]): readonly EndpointFact[] {
   const ready = endpoints.filter((endpoint) => endpoint.ready);
   return ready.length > 0 ? ready : endpoints.filter((endpoint) => endpoint.serving && endpoint.terminating);
 }

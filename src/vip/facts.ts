@@ -11,7 +11,7 @@ import type { Branded } from "../base/brand.ts";
 export type ServiceKey = Branded<string, "ServiceKey">;
 export const serviceKey = (namespace: string, name: string): ServiceKey => `${namespace}/${name}` as ServiceKey;
 
-export const ANNOTATION = {
+const ANNOTATION = {
   addresses: "kube-vip.io/loadbalancerIPs",
   ignore: "kube-vip.io/ignore",
   vipHost: "kube-vip.io/vipHost",

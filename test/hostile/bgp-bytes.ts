@@ -28,7 +28,7 @@ export function open(routerId: readonly number[], holdTimeSeconds: number): Uint
 }
 
 /** A well-formed UPDATE with most kinds of attributes, both families, and a prefix of its own. */
-export function update(seed: number): Uint8Array {
+function update(seed: number): Uint8Array {
   const attributes = [
     ...[0x40, 1, 1, 0],
     ...[0x40, 2, 6, 2, 1, 0, 0, ...u16(65_000)],

@@ -113,10 +113,10 @@ describe.runIf(needsRoot === null)(`a live daemon under damaged messages (seed=$
           [1, 2],
           [2, 0],
         ].some((it) => String(it) === String(notification)),
-        `${what}: ${notification}`,
+        `${what}: ${String(notification)}`,
       ).toBe(true);
     else if (notification !== null)
-      expect(LEGAL[notification[0]]?.includes(notification[1]), `${what}: ${notification}`).toBe(true);
+      expect(LEGAL[notification[0]]?.includes(notification[1]), `${what}: ${String(notification)}`).toBe(true);
     else expect(closed, `${what}: closed without a NOTIFICATION`).toBe(false);
   }
 

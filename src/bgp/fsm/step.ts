@@ -22,11 +22,11 @@ import type {
 /** Wait in Idle after a failure: a router that flaps meets a peer that calls ever less often. */
 export const RESTART: BackoffPolicy = { firstMillis: 1000, maxMillis: 30_000, factor: 2, jitter: 0.25 };
 /** A session that lived this long was no flap: the wait begins small again. */
-export const STABLE_MILLIS = 30_000;
+const STABLE_MILLIS = 30_000;
 /** HoldTimer before it is negotiated: the RFC's "large value" of 4 minutes (§8.2.2). */
-export const OPEN_HOLD_MILLIS = 240_000;
+const OPEN_HOLD_MILLIS = 240_000;
 /** RFC 9687 §5: at least 8 minutes. */
-export const SEND_HOLD_MILLIS_MIN = 480_000;
+const SEND_HOLD_MILLIS_MIN = 480_000;
 
 /** The surroundings of one step, so that equal arguments give an equal Step. */
 interface Context {

@@ -11,7 +11,7 @@ import { PeerSession, type SessionDeps } from "./peer-session.ts";
 
 export type { ReceivedRoute } from "../rib/adj-rib-in.ts";
 export type { RouteAttributes } from "../rib/adj-rib-out.ts";
-export type { AddressFamily } from "../wire/families.ts";
+
 export type { PeerConfig, PeerStatus } from "./peer-config.ts";
 
 /** Ports, and the log of the process; each peer gets a child of it. */
