@@ -24,7 +24,7 @@ export function kubeAssets(): { readonly folder: string } | { readonly why: stri
   return {
     why: chosen
       ? `KUBEBUILDER_ASSETS is ${chosen}, which has no ${what}`
-      : `no ${what}: set KUBEBUILDER_ASSETS to a folder with envtest's binaries, or run test/kube/build.sh (needs Go)`,
+      : `no ${what}: set KUBEBUILDER_ASSETS to a folder with envtest's binaries, or run npm run kube:build (needs Go)`,
   };
 }
 
