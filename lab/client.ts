@@ -36,7 +36,8 @@ export interface ClientReport {
   readonly latenessMillis: number;
 }
 
-const TIMEOUT_MILLIS = 250;
+/** Less than the second after which Linux would send a lost SYN again: a connection that needs that has failed. */
+const TIMEOUT_MILLIS = 400;
 const FLUSH_MILLIS = 40;
 
 let targets: readonly Target[] = [];

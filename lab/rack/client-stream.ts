@@ -4,7 +4,7 @@ import type { Attempt } from "../report/client-view.ts";
 import type { Processes } from "./processes.ts";
 
 /** After this long every attempt that was begun has been reported: the client's own limit, and some for the way. */
-const SETTLE_MILLIS = 500;
+const SETTLE_MILLIS = 600;
 
 /** The running client, and everything that it has seen. */
 export class ClientStream {

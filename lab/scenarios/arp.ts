@@ -20,7 +20,7 @@ export const arp: Scenario = {
   environment: {},
   async play(lab) {
     const { rack } = lab;
-    const watch = new VipWatch(lab, { vip: VIPS.onLan.v4, lease: "plndr-cp-lock", interfaceName: LAN_INTERFACE });
+    const watch = new VipWatch(lab, { vip: VIPS.onLan, lease: "plndr-cp-lock", interfaceName: LAN_INTERFACE });
     const started = await startDaemons(lab);
     const first = await watch.newHolder("", START_BOUND_MILLIS, started);
     lab.aim(TARGETS);

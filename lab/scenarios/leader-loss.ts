@@ -24,7 +24,7 @@ export const leaderLoss: Scenario = {
   environment: bgpEnvironment,
   async play(lab) {
     const { rack } = lab;
-    const watch = new VipWatch(lab, { vip: VIPS.controlPlane.v4, lease: "plndr-cp-lock", interfaceName: "lo" });
+    const watch = new VipWatch(lab, { vip: VIPS.controlPlane, lease: "plndr-cp-lock", interfaceName: "lo" });
     const started = await startDaemons(lab);
     const first = await watch.newHolder("", START_BOUND_MILLIS, started);
     await lab.routed("the holder alone", controlPlaneRoutes(first), START_BOUND_MILLIS, started);

@@ -2,7 +2,7 @@ import type { Lab } from "../lab.ts";
 import { machineMillis } from "../machine-time.ts";
 import type { LeaseSample, Sample, Sampler } from "../rack/sampler.ts";
 import { type Holding, type HoldingSample, holdingsOf, overlapMillis } from "../report/holdings.ts";
-import { NODE_NAMES } from "../topology.ts";
+import { type Address, NODE_NAMES } from "../topology.ts";
 import { SAMPLE_SPACING_MILLIS } from "./settings.ts";
 
 /**
@@ -11,10 +11,12 @@ import { SAMPLE_SPACING_MILLIS } from "./settings.ts";
  */
 export class VipWatch {
   readonly #lab: Lab;
-  readonly #vip: string;
+  /** The address of either family; a node holds them together, but each is judged by itself. */
+  readonly #vips: readonly string[];
   /** On which interface the VIP counts as held: on `lo` every node of an ECMP set may have it. */
   readonly #interfaceName: string;
-  readonly #samples: HoldingSample[] = [];
+  /** Changes of who holds it, by address. */
+  readonly #samples: ReadonlyMap<string, HoldingSample[]>;
   readonly #leases: LeaseSample[] = [];
   readonly #powerLostAt = new Map<string, number>();
   readonly #kernels: readonly Sampler[];
@@ -22,9 +24,10 @@ export class VipWatch {
   #nextHopsMost = 0;
   #neighbour = "";
 
-  constructor(lab: Lab, { vip, lease, interfaceName }: { vip: string; lease: string; interfaceName: string }) {
+  constructor(lab: Lab, { vip, lease, interfaceName }: { vip: Address; lease: string; interfaceName: string }) {
     this.#lab = lab;
-    this.#vip = vip;
+    this.#vips = [vip.v4, vip.v6];
+    this.#samples = new Map(this.#vips.map((address) => [address, []]));
     this.#interfaceName = interfaceName;
     this.#kernels = [...NODE_NAMES, "client"].map((host) =>
       lab.rack.sampleKernel(host, (sample) => this.#take(sample)),
@@ -34,7 +37,7 @@ export class VipWatch {
       lab.note(`Lease ${lease}: ${sample.holder === "" ? "nobody's" : `held by ${sample.holder}`}`, sample.at);
     });
     lab.onRoute((changed, nodes) => {
-      if (changed === vip)
+      if (this.#vips.includes(changed))
         this.#nextHopsMost = Math.max(this.#nextHopsMost, nodes === "" ? 0 : nodes.split(" ").length);
     });
   }
@@ -44,10 +47,10 @@ export class VipWatch {
     return this.#leases.at(-1)?.holder ?? "";
   }
 
-  /** Nodes that have the address now. */
+  /** Nodes that have the VIP now, of whichever family. */
   get addressOn(): string {
-    return NODE_NAMES.filter((name) => this.#samples.findLast(({ host }) => host === name)?.holds === true)
-      .filter((name) => !this.#powerLostAt.has(name))
+    return NODE_NAMES.filter((name) => !this.#powerLostAt.has(name))
+      .filter((name) => this.#vips.some((address) => this.#holds(address, name)))
       .join(" ");
   }
 
@@ -63,7 +66,7 @@ export class VipWatch {
   /** What a node held before does not count as held now: it boots without. */
   powerBack(host: string): void {
     const at = this.#powerLostAt.get(host) ?? machineMillis();
-    this.#samples.push({ host, at, previousAt: at, holds: false });
+    for (const samples of this.#samples.values()) samples.push({ host, at, previousAt: at, holds: false });
     this.#powerLostAt.delete(host);
   }
 
@@ -85,16 +88,18 @@ export class VipWatch {
   /** Demands that nothing was ever held twice. */
   conclude(): void {
     const endedAt = machineMillis();
-    const holdings = holdingsOf(this.#samples, (host) => this.#powerLostAt.get(host) ?? endedAt);
     const lab = this.#lab;
-    for (const { host, from, to } of holdings) {
-      lab.note(`${host} had ${this.#vip} on ${this.#interfaceName} for ${Math.round(to - from)} ms`, to);
+    for (const [address, samples] of this.#samples) {
+      const holdings = holdingsOf(samples, (host) => this.#powerLostAt.get(host) ?? endedAt);
+      for (const { host, from, to } of holdings) {
+        lab.note(`${host} had ${address} on ${this.#interfaceName} for ${Math.round(to - from)} ms`, to);
+      }
+      lab.expect(`${address} on two nodes at once`, overlapMillis(holdings), "ms", { equals: 0 });
+      lab.expect(`${address} on a node while another had the Lease`, this.#besideLease(holdings), "times", {
+        equals: 0,
+      });
     }
-    lab.expect(`${this.#vip} on two nodes at once`, overlapMillis(holdings), "ms", { equals: 0 });
-    lab.expect(`${this.#vip} on a node while another had the Lease`, this.#besideLease(holdings), "times", {
-      equals: 0,
-    });
-    lab.expect(`most next hops of ${this.#vip} in the router's kernel at once`, this.#nextHopsMost, "", { atMost: 1 });
+    lab.expect("most next hops of the VIP in the router's kernel at once", this.#nextHopsMost, "", { atMost: 1 });
     for (const [what, spacings] of [
       ["the kernels", this.#kernels.flatMap((one) => one.spacings)],
       ["the Lease", this.#leaseReader.spacings],
@@ -118,16 +123,22 @@ export class VipWatch {
     const { owners } = this.#lab.rack.namespaces;
     const named = (address: string): string => owners.get(address) ?? address;
     if (NODE_NAMES.some((name) => name === host)) {
-      const holds = addresses.includes(`${this.#interfaceName} ${this.#vip}`);
-      const before = this.#samples.findLast((one) => one.host === host)?.holds ?? false;
-      if (holds === before) return;
-      this.#samples.push({ host, at, previousAt, holds });
-      this.#lab.note(`${host} ${holds ? "has" : "has no longer"} ${this.#vip} on ${this.#interfaceName}`, at);
+      for (const [address, samples] of this.#samples) {
+        const holds = addresses.includes(`${this.#interfaceName} ${address}`);
+        if (holds === this.#holds(address, host)) continue;
+        samples.push({ host, at, previousAt, holds });
+        this.#lab.note(`${host} ${holds ? "has" : "has no longer"} ${address} on ${this.#interfaceName}`, at);
+      }
     } else {
-      const mac = neighbours.find((one) => one.startsWith(`${this.#vip} `))?.split(" ")[1] ?? "";
+      const entry = neighbours.find((one) => this.#vips.some((address) => one.startsWith(`${address} `)));
+      const [address, mac = ""] = entry?.split(" ") ?? [];
       if (mac === "" || named(mac) === this.#neighbour) return;
       this.#neighbour = named(mac);
-      this.#lab.note(`client's neighbour entry: ${this.#vip} is at ${mac} (${this.#neighbour})`, at);
+      this.#lab.note(`client's neighbour entry: ${address} is at ${mac} (${this.#neighbour})`, at);
     }
+  }
+
+  #holds(address: string, host: string): boolean {
+    return this.#samples.get(address)?.findLast((one) => one.host === host)?.holds ?? false;
   }
 }

@@ -235,7 +235,7 @@ export class Manager {
   }
 
   #createStatusWriter(client: KubeClient): StatusWriter {
-    const writes = new KubeWrites(client, systemClock, this.#policy.node);
+    const writes = new KubeWrites(client);
     const api: StatusApi = {
       writeIngress: (namespace, name, ingress) =>
         writes.writeIngress(

@@ -1,4 +1,3 @@
-import type { Clock } from "../ports/clock.ts";
 import type { KubeClient, KubeRequest, KubeResponse } from "./client.ts";
 import { messageOf } from "./status-message.ts";
 
@@ -12,26 +11,12 @@ export class KubeRefused extends Error {
   }
 }
 
-export interface EventToRecord {
-  readonly about: {
-    readonly kind: string;
-    readonly apiVersion: string;
-    readonly namespace?: string;
-    readonly name: string;
-    readonly uid?: string;
-  };
-  readonly type: "Normal" | "Warning";
-  /** One word in CamelCase: what kubectl groups by. */
-  readonly reason: string;
-  readonly message: string;
-}
-
 const VIP_HOST_ANNOTATION = "kube-vip.io/vipHost";
 /** How often an update is tried again when someone else changed the object in between. */
 const UPDATE_ATTEMPTS = 3;
 
 /**
- * What the daemon writes about Services: their status, kube-vip's host annotation, Events.
+ * What the daemon writes about Services: their status and kube-vip's host annotation.
  *
  * Patches touch only their field and cannot conflict. kube-vip's own RBAC grants `update` but not `patch`, so where a
  * patch is forbidden the same change is made by reading, changing and updating, and from then on at once.
@@ -40,16 +25,10 @@ const UPDATE_ATTEMPTS = 3;
  */
 export class KubeWrites {
   readonly #client: KubeClient;
-  readonly #clock: Clock;
-  readonly #node: string;
   #mayPatch = true;
-  #mayRecord = true;
 
-  /** @param node  the name that Events give as their source */
-  constructor(client: KubeClient, clock: Clock, node: string) {
+  constructor(client: KubeClient) {
     this.#client = client;
-    this.#clock = clock;
-    this.#node = node;
   }
 
   /** Replaces `status.loadBalancer.ingress`; an empty list removes it. */
@@ -61,39 +40,6 @@ export class KubeWrites {
   /** Sets the annotation with which kube-vip names the announcing node; null removes it. */
   async writeVipHost(namespace: string, name: string, node: string | null): Promise<void> {
     await this.#change(servicePath(namespace, name), { metadata: { annotations: { [VIP_HOST_ANNOTATION]: node } } });
-  }
-
-  /**
-   * @returns false when Events may not be created here (kube-vip's RBAC does not grant it); nothing is asked from then on
-   */
-  async recordEvent({ about, type, reason, message }: EventToRecord): Promise<boolean> {
-    if (!this.#mayRecord) return false;
-    // Objects without a namespace have their Events in "default".
-    const namespace = about.namespace ?? "default";
-    const at = this.#clock
-      .wallTime()
-      .toISOString()
-      .replace(/\.\d+Z$/, "Z");
-    const body = {
-      apiVersion: "v1",
-      kind: "Event",
-      metadata: { namespace, generateName: `${about.name}.` },
-      involvedObject: about,
-      type,
-      reason,
-      message,
-      source: { component: "vipcast", host: this.#node },
-      reportingComponent: "vipcast",
-      reportingInstance: this.#node,
-      firstTimestamp: at,
-      lastTimestamp: at,
-      count: 1,
-    };
-    const path = `/api/v1/namespaces/${encodeURIComponent(namespace)}/events`;
-    const response = await this.#client.request({ method: "POST", path, body });
-    if (response.status === 403) this.#mayRecord = false;
-    else if (response.status !== 201) throw new KubeRefused(response);
-    return this.#mayRecord;
   }
 
   async #change(path: string, patch: object): Promise<void> {

@@ -391,25 +391,18 @@ describe.each(SERVERS)("the %s API server", (_name, start) => {
   it("takes the daemon's writes, by patch and with no more rights than kube-vip has", async () => {
     const { name, services } = await space();
     await post(services, service("a"));
-    const about = { apiVersion: "v1", kind: "Service", namespace: name, name: "a" };
-    const event = { about, type: "Normal", reason: "Announced", message: "10.0.0.1 by BGP" } as const;
     const ingress = [{ ip: "10.0.0.1", ports: [{ port: 80, protocol: "TCP" }] }];
-    const byPatch = new KubeWrites(server.admin, clock, "node-1");
+    const byPatch = new KubeWrites(server.admin);
     await byPatch.writeIngress(name, "a", ingress);
     await byPatch.writeVipHost(name, "a", "node-1");
-    expect(await byPatch.recordEvent(event)).toBe(true);
     const first = object(await get(`${services}/a`));
     expect(first.status.loadBalancer.ingress).toMatchObject(ingress);
     expect(first.metadata.annotations).toMatchObject({ "kube-vip.io/vipHost": "node-1" });
-    expect(list(await get(`/api/v1/namespaces/${name}/events`)).items).toMatchObject([
-      { involvedObject: { name: "a" }, reason: "Announced", source: { component: "vipcast", host: "node-1" } },
-    ]);
     await expect(byPatch.writeIngress(name, "gone", ingress)).rejects.toThrow(KubeRefused);
 
-    const byUpdate = new KubeWrites(await server.likeKubeVip(), clock, "node-2");
+    const byUpdate = new KubeWrites(await server.likeKubeVip());
     await byUpdate.writeVipHost(name, "a", "node-2");
     await byUpdate.writeIngress(name, "a", []);
-    expect(await byUpdate.recordEvent(event)).toBe(false);
     const second = object(await get(`${services}/a`));
     expect(second.status.loadBalancer).toEqual({});
     expect(second.metadata.annotations).toMatchObject({ "kube-vip.io/vipHost": "node-2" });

@@ -28,7 +28,7 @@ export interface MpReach {
 }
 
 /** A family that was not negotiated: noted, its contents not looked at. */
-export interface ForeignFamily {
+interface ForeignFamily {
   readonly afi: number;
   readonly safi: number;
 }
@@ -63,7 +63,7 @@ export interface PathAttributes {
   readonly onlyToCustomer?: Asn;
 }
 
-export interface Aggregator {
+interface Aggregator {
   readonly asn: Asn;
   readonly address: Ipv4;
 }
