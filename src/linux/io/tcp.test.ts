@@ -156,6 +156,28 @@ describe("a TCP stream on loopback", () => {
     server.close();
   });
 
+  it("is listened for on the one address that was asked for, and by each family for itself", async () => {
+    const port = freePort("127.0.0.1");
+    const listen = (address: string) => tcpListener.listen({ local: { address: ip(address), port } }, () => null);
+    const one = await listen("127.0.0.1");
+    const elsewhere = new Recorder();
+    tcpDialer.dial({ remote: { address: ip("127.0.0.2"), port } }, elsewhere);
+    await until("end", () => elsewhere.ends.length === 1);
+    expect(elsewhere.ends).toEqual([{ kind: "refused" }]);
+    one.close();
+    const both = [await listen("0.0.0.0"), await listen("::")];
+    for (const server of both) server.close();
+  });
+
+  it("is not listened for when an option is refused, and the port is free again", async () => {
+    const local = { address: ip("127.0.0.1"), port: freePort("127.0.0.1") };
+    const md5Keys = [{ remote: ip("127.0.0.1"), password: "" }];
+    const before = openDescriptors();
+    await expect(tcpListener.listen({ local, md5Keys }, () => null)).rejects.toThrow(/1 to 80 octets/);
+    await until("descriptor closed", () => openDescriptors() === before);
+    (await tcpListener.listen({ local }, () => null)).close();
+  });
+
   it("says nothing more once it was given up: before the answer, before a failure is told, and when open", async () => {
     const local = { address: ip("127.0.0.1"), port: freePort("127.0.0.1") };
     const [early, failing] = [new Recorder(), new Recorder()];

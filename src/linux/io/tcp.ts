@@ -24,7 +24,7 @@ export const tcpDialer: Dialer = {
         if (options.md5Password !== undefined) setMd5Key(fd, address, options.md5Password);
       });
       connection = new Connection(socket, handler);
-      connection.connect(scoped(address, options.interfaceName), port, options.remote);
+      connection.connect(scoped(address, options.interfaceName), port);
     } catch (error) {
       // Not from inside dial(): the caller does not have the give-up function yet.
       queueMicrotask(() => {
@@ -101,8 +101,7 @@ class Connection implements ByteStream {
     });
   }
 
-  connect(host: string, port: number, remote: Endpoint): void {
-    this.remote = remote;
+  connect(host: string, port: number): void {
     this.#socket.setNoDelay(true);
     this.#socket.once("connect", () => {
       this.#learnEndpoints();
@@ -131,8 +130,7 @@ class Connection implements ByteStream {
   }
 
   close(): void {
-    if (this.#end !== null) return;
-    this.#end = { kind: "closed-by-us" };
+    this.#end ??= { kind: "closed-by-us" };
     this.#finish();
   }
 
