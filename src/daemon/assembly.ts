@@ -8,7 +8,7 @@ import { existsSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import type { Logger } from "pino";
-import { ip, type IpAddress, type Ipv4 } from "../addr/ip.ts";
+import { familyOf, ip, type IpAddress, type Ipv4 } from "../addr/ip.ts";
 import { Speaker } from "../bgp/session/speaker.ts";
 import { Asn } from "../bgp/wire/asn.ts";
 import type { BgpSettings, HealthCheckSettings, Settings } from "../config/settings.ts";
@@ -208,7 +208,10 @@ export class Manager {
       const addresses = bgp.listen.address ? [bgp.listen.address] : ANY_ADDRESS;
       for (const address of addresses) {
         const local = { address, port: bgp.listen.port };
-        const listening = await tcpListener.listen({ local }, (stream) => speaker.accept(stream));
+        const md5Keys = bgp.peers.flatMap(({ address: remote, password }) =>
+          password !== null && familyOf(remote) === familyOf(address) ? [{ remote, password }] : [],
+        );
+        const listening = await tcpListener.listen({ local, md5Keys }, (stream) => speaker.accept(stream));
         this.#closers.push(() => listening.close());
       }
     }
