@@ -2,7 +2,14 @@ import { controlPlaneTarget } from "../lab.ts";
 import { command } from "../rack/command.ts";
 import type { Scenario } from "../scenario.ts";
 import { LAN_INTERFACE, VIPS } from "../topology.ts";
-import { arpFlags, LEASE_FLAGS, MARGIN_MILLIS, START_BOUND_MILLIS, TAKEOVER_BOUND_MILLIS } from "./settings.ts";
+import {
+  arpFlags,
+  electionEnvironment,
+  LEASE_FLAGS,
+  MARGIN_MILLIS,
+  START_BOUND_MILLIS,
+  TAKEOVER_BOUND_MILLIS,
+} from "./settings.ts";
 import { startDaemons } from "./stories.ts";
 import { VipWatch } from "./watch.ts";
 
@@ -17,7 +24,7 @@ export const arp: Scenario = {
   summary: "one segment, elected VIP: the holder is lost and the client's neighbour entry moves",
   clientOnLan: true,
   manifestFlags: [...arpFlags(), ...LEASE_FLAGS],
-  environment: {},
+  environment: electionEnvironment,
   async play(lab) {
     const { rack } = lab;
     const watch = new VipWatch(lab, { vip: VIPS.onLan, lease: "plndr-cp-lock", interfaceName: LAN_INTERFACE });

@@ -3,6 +3,7 @@ import { VIPS } from "../topology.ts";
 import {
   bgpEnvironment,
   bgpFlags,
+  electionEnvironment,
   LEASE_FLAGS,
   MARGIN_MILLIS,
   START_BOUND_MILLIS,
@@ -21,7 +22,7 @@ export const leaderLoss: Scenario = {
   summary: "elected mode: the holder loses power, loses the API, stops; never two holders",
   clientOnLan: false,
   manifestFlags: [...bgpFlags(), ...LEASE_FLAGS],
-  environment: bgpEnvironment,
+  environment: { ...bgpEnvironment, ...electionEnvironment },
   async play(lab) {
     const { rack } = lab;
     const watch = new VipWatch(lab, { vip: VIPS.controlPlane, lease: "plndr-cp-lock", interfaceName: "lo" });

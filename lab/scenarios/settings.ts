@@ -58,3 +58,9 @@ export const SAMPLE_SPACING_MILLIS = 50;
 
 /** Mode auto: how long BGP must have been gone, and how long back, before the other way takes over. */
 export const FALLBACK = { delaySeconds: 2, settleSeconds: 2 } as const;
+
+/**
+ * Elected scenarios look at the Lease alone: with the probe of the local API server a node that is cut off from the API
+ * withdraws long before its Lease is in danger, and would do so with a broken election, too.
+ */
+export const electionEnvironment = { vipcast_control_plane_health_check: "false" } as const;
