@@ -87,6 +87,7 @@ export class VipWatch {
 
   /** Demands that nothing was ever held twice. */
   conclude(): void {
+    if (this.#lab.signal.aborted) return;
     const endedAt = machineMillis();
     const lab = this.#lab;
     for (const [address, samples] of this.#samples) {
