@@ -1,4 +1,10 @@
+import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
+import type { KubeKind } from "../../lab/rack/kube-server.ts";
+import type { RouterKind } from "../../lab/router/driver.ts";
+import { birdObstacle } from "../../lab/router/bird.ts";
+import { frrObstacle } from "../../lab/router/frr.ts";
+import { SCENARIOS } from "../../lab/scenarios/all.ts";
 import { kubeAssets } from "./kube-assets.ts";
 import { needsRoot } from "./privileges.ts";
 
@@ -8,39 +14,48 @@ export interface Missing {
   readonly why: string;
 }
 
-type Router = "embedded" | "frr" | "bird";
-type Kube = "embedded" | "real";
-
 export interface LabRun {
   readonly scenario: string;
-  readonly router: Router;
-  readonly kube: Kube;
+  readonly router: RouterKind;
+  readonly kube: KubeKind;
 }
 
-const SCENARIOS = ["tour", "node-loss", "leader-loss", "api-server-loss", "arp", "fallback", "service-lifecycle"];
-
+const asRoot = process.getuid?.() === 0;
 const onPath = (name: string): boolean =>
-  [...(process.env["PATH"] ?? "").split(":"), "/usr/sbin", "/sbin", "/usr/lib/frr"].some((folder) =>
-    existsSync(`${folder}/${name}`),
-  );
+  [...(process.env["PATH"] ?? "").split(":"), "/usr/sbin", "/sbin"].some((folder) => existsSync(`${folder}/${name}`));
 
 export function missing(): readonly Missing[] {
   const all: Missing[] = [];
-  if (needsRoot !== null) all.push({ what: "kernel tests and the lab", why: needsRoot });
-  if (!onPath("ip")) all.push({ what: "kernel tests", why: "no `ip` here: install iproute2" });
-  if (!onPath("bgpd")) all.push({ what: "FRR as the router", why: "install frr" });
-  if (!onPath("bird")) all.push({ what: "BIRD as the router", why: "install bird2" });
+  if (needsRoot !== null) all.push({ what: "kernel tests", why: needsRoot });
+  const lab = labObstacle();
+  if (lab !== null) all.push({ what: "the lab", why: lab });
+  for (const router of ["frr", "bird"] as const) {
+    const why = routerObstacle(router);
+    if (why !== null) all.push({ what: `${router === "frr" ? "FRR" : "BIRD"} as the router`, why });
+  }
   const assets = kubeAssets();
   if ("why" in assets) all.push({ what: "the real API server", why: assets.why });
   return all;
 }
 
-/** Every scenario with each router and each API server that is here, each pair of them at least once. */
+/** Every scenario with each router and each API server that is here. */
 export function labRuns(): readonly LabRun[] {
-  if (needsRoot !== null) return [];
-  const real: Kube = "why" in kubeAssets() ? "embedded" : "real";
-  const sets: { router: Router; kube: Kube }[] = [{ router: "embedded", kube: "embedded" }];
-  if (onPath("bgpd")) sets.push({ router: "frr", kube: real });
-  if (onPath("bird")) sets.push({ router: "bird", kube: "embedded" });
-  return sets.flatMap((set) => SCENARIOS.map((scenario) => ({ scenario, ...set })));
+  if (labObstacle() !== null) return [];
+  const foreign = (["frr", "bird"] as const).filter((router) => routerObstacle(router) === null);
+  const kubes: readonly KubeKind[] = "why" in kubeAssets() ? ["embedded"] : ["embedded", "real"];
+  return (["embedded", ...foreign] as const).flatMap((router) =>
+    kubes.flatMap((kube) => SCENARIOS.map(({ name }) => ({ scenario: name, router, kube }))),
+  );
+}
+
+function labObstacle(): string | null {
+  if (asRoot) return null;
+  if (!onPath("ip")) return "`ip` is not installed, and without root it cannot be (package iproute2)";
+  const { status } = spawnSync("unshare", ["--user", "--map-root-user", "--net", "--mount", "true"]);
+  return status === 0 ? null : "it takes root, or a kernel that allows user namespaces";
+}
+
+function routerObstacle(router: "frr" | "bird"): string | null {
+  // Without root the lab runs in a user namespace.
+  return router === "frr" ? frrObstacle(!asRoot) : birdObstacle();
 }
