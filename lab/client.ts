@@ -60,15 +60,15 @@ function tick(): void {
 function attempt(target: Target, startedAt: number, again: boolean): void {
   const socket = connect({ host: target.host, port: target.port });
   let answer = "";
-  let opened = false;
   let done = false;
   const finish = (error: string | null): void => {
     if (done) return;
     done = true;
     clearTimeout(timer);
     socket.destroy();
+    // A closed port answers ECONNREFUSED, so this was an open connection, also where its reset was read before its opening.
     const wasReset = error === "ECONNRESET" || error === "EPIPE" || error === "closed without an answer";
-    if (opened && wasReset && !again) {
+    if (wasReset && !again) {
       attempt(target, startedAt, true);
       return;
     }
@@ -77,7 +77,6 @@ function attempt(target: Target, startedAt: number, again: boolean): void {
   };
   const timer = setTimeout(() => finish("no answer"), TIMEOUT_MILLIS);
   socket.on("connect", () => {
-    opened = true;
     if (target.ask !== undefined) socket.write(target.ask);
   });
   socket.on("data", (bytes) => {

@@ -18,6 +18,7 @@ describe("what the client saw", () => {
     expect(figuresOf(attempts, "web", window)).toEqual({
       attempts: 5,
       failed: 2,
+      errors: { "no answer": 2 },
       resets: 0,
       gapMillis: 65,
       impairedMillis: 50,

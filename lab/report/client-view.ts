@@ -20,6 +20,8 @@ export interface Window {
 export interface ClientFigures {
   readonly attempts: number;
   readonly failed: number;
+  /** Why attempts failed, each reason with its count. */
+  readonly errors: Readonly<Record<string, number>>;
   /** Attempts that were reset while they were open and then went well. */
   readonly resets: number;
   /** Longest time in which no attempt was begun that went well. */
@@ -37,6 +39,8 @@ export function figuresOf(all: readonly Attempt[], target: string, { from, to }:
     .toSorted((a, b) => a.startedAt - b.startedAt);
   const failures = attempts.filter(({ node }) => node === null);
   const answeredBy: Record<string, number> = {};
+  const errors: Record<string, number> = {};
+  for (const { error } of failures) errors[error ?? "unknown"] = (errors[error ?? "unknown"] ?? 0) + 1;
   let gapMillis = 0;
   let lastSuccess = from;
   for (const { node, startedAt } of attempts) {
@@ -48,6 +52,7 @@ export function figuresOf(all: readonly Attempt[], target: string, { from, to }:
   return {
     attempts: attempts.length,
     failed: failures.length,
+    errors,
     resets: attempts.filter(({ node, wasReset }) => node !== null && wasReset).length,
     gapMillis: Math.max(gapMillis, to - lastSuccess),
     impairedMillis: failures.length === 0 ? 0 : failures.at(-1)!.startedAt - failures[0]!.startedAt,

@@ -76,8 +76,9 @@ export async function expectPowerLoss(lab: Lab, since: number, boundMillis: numb
 
 /** Demands that no connection has failed; those that were reset while open and repeated are reported, not counted. */
 export async function expectNoFailure(lab: Lab, what: string, since: number): Promise<void> {
-  for (const [target, { failed, resets }] of await lab.figures(since)) {
+  for (const [target, { failed, errors, resets }] of await lab.figures(since)) {
     lab.expect(`${what}, ${target}: failed connections`, failed, "", { equals: 0 });
+    for (const [error, count] of Object.entries(errors)) lab.note(`${target}: ${count} times ${error}`);
     if (resets > 0) lab.note(`${target}: ${resets} open connections were moved by the router and repeated`);
   }
 }
