@@ -216,10 +216,7 @@ export class PeerSession {
         link.buffer = link.buffer.slice();
         return;
       }
-      if (framed.kind === "fault") {
-        link.buffer = new Uint8Array(0);
-        return this.#onLink(link, { type: "faulted", fault: framed.fault });
-      }
+      if (framed.kind === "fault") return this.#onLink(link, { type: "faulted", fault: framed.fault });
       link.buffer = link.buffer.subarray(framed.bytes.length);
       this.#messagesReceived++;
       const decoded = decodeMessage(framed.bytes, this.#contextOf(slot));
@@ -338,7 +335,6 @@ export class PeerSession {
     if (this.#routes !== null) this.#exchange.setRoutes(this.#routes);
     this.#establishedCount++;
     this.#troubles.over();
-    this.#isChanged = true;
   }
 
   /** Writes UPDATEs as far as TCP takes them, and tells the timers that watch over what we send. */

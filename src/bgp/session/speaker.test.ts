@@ -1,9 +1,12 @@
 import { describe, expect, it } from "vitest";
-import { ip } from "../../addr/ip.ts";
+import { pino } from "pino";
+import { seeded, VirtualTime } from "../../../test/support/virtual-time.ts";
+import { ip, type Ipv4 } from "../../addr/ip.ts";
+import type { ByteStream, StreamHandler } from "../../ports/stream.ts";
 import { hostPrefix, type Prefix } from "../../addr/prefix.ts";
 import { Asn } from "../wire/asn.ts";
 import { describeNotification, type Notification } from "../wire/notification.ts";
-import type { RouteAttributes } from "./speaker.ts";
+import { type RouteAttributes, Speaker } from "./speaker.ts";
 import { HOSTS, rack, RAW, rawRack } from "./test-support.ts";
 
 const VIP = hostPrefix(ip("198.51.100.7"));
@@ -219,6 +222,113 @@ describe("what an operator reads", () => {
   });
 });
 
+describe("the log and the listeners", () => {
+  it("have one line for each time that a session comes and goes, and the time of it in the status", () => {
+    const net = rawRack();
+    net.a.setPeers(net.peers.a);
+    expect(net.status().since).toBe(net.time.now());
+    net.up();
+    const upAt = net.status().since;
+    expect(upAt).toBeLessThan(net.time.now());
+    net.time.advance(1000);
+    expect(net.status().since).toBe(upAt);
+    net.stream.close();
+    net.time.runUntil(() => !net.isConnected);
+    expect(net.status().since).toBeGreaterThan(upAt);
+    const lines = net.log.filter(({ event }) => event === "bgp.session.state");
+    expect(lines).toMatchObject([
+      { level: 30, peer: "b", from: "open-confirm", to: "established", cause: "received-keepalive", msg: "session up" },
+      { level: 30, peer: "b", from: "established", to: "idle", cause: "tcp-failed", msg: "session down" },
+    ]);
+    expect(net.events("a", "bgp.connection.state")).toEqual([
+      "outgoing connection: idle to connect",
+      "outgoing connection: connect to open-sent",
+      "outgoing connection: open-sent to open-confirm",
+      "outgoing connection: open-confirm to established",
+      "outgoing connection: established to idle",
+    ]);
+  });
+
+  it("say again what TCP's trouble is after there was a session", () => {
+    const net = rawRack();
+    for (let round = 0; round < 2; round++) {
+      net.up();
+      net.stream.close();
+      net.time.runUntil(() => !net.isConnected);
+      net.clear();
+    }
+    const closed = "connection closed by 10.0.0.2 port 179";
+    expect(net.events("a", "bgp.transport.failed")).toEqual([closed, closed]);
+  });
+
+  it("are told of a new state, of a new trouble, and of routes that were sent", () => {
+    const net = rawRack();
+    net.network.silence(HOSTS.b[0]);
+    const seen: string[] = [];
+    net.a.onChange(() => {
+      const { state, prefixesSent, lastError } = net.status();
+      seen.push(`${state} ${prefixesSent} ${lastError?.message.slice(0, 9) ?? "-"}`);
+    });
+    net.a.setPeers(net.peers.a);
+    net.time.advance(5100);
+    expect(new Set(seen)).toEqual(new Set(["connect 0 -", "connect 0 no answer"]));
+    net.network.revive(HOSTS.b[0]);
+    net.a.setRoutes(NONE);
+    net.up();
+    expect(seen.at(-1)).toBe("established 0 no answer");
+    const count = seen.length;
+    net.a.setRoutes(routes(VIP));
+    expect(seen.slice(count)).toEqual(["established 1 no answer"]);
+  });
+});
+
+describe("a session that has UPDATEs to send", () => {
+  it("needs no KEEPALIVE besides (RFC 4271 §10)", () => {
+    const net = rawRack();
+    net.up();
+    net.clear();
+    for (let round = 0; round < 40; round++) {
+      net.a.setRoutes(routes(round % 2 === 0 ? VIP : OTHER));
+      net.send(RAW.keepalive);
+      net.time.advance(1000);
+    }
+    expect(net.received.filter(({ type }) => type === "keepalive")).toEqual([]);
+  });
+});
+
+describe("ports that answer before their call returns", () => {
+  it("disturb nothing: what happens meanwhile waits its turn", () => {
+    const time = new VirtualTime();
+    let dials = 0;
+    let taken: StreamHandler | null | undefined;
+    const speaker: Speaker = new Speaker(
+      {
+        clock: time,
+        entropy: seeded(1),
+        log: pino({ enabled: false }),
+        localAddresses: () => [],
+        dialer: {
+          dial(_options, handler) {
+            dials++;
+            taken = speaker.accept({ remote: { address: HOSTS.b[0], port: 179 } } as ByteStream);
+            handler.onEnd({ kind: "refused" });
+            return () => {};
+          },
+        },
+      },
+      { localAsn: Asn.of(65_001), routerId: ip("10.0.0.1") as Ipv4 },
+    );
+    speaker.setPeers(rack().peers.a);
+    expect(speaker.peers()[0]).toMatchObject({
+      state: "idle",
+      lastError: { message: "connection refused by 10.0.0.2 port 179" },
+    });
+    expect(taken).toBeNull();
+    time.advance(5000);
+    expect(dials).toBe(2);
+  });
+});
+
 describe("setPeers", () => {
   it("touches no peer that stays as it is", () => {
     const net = rack();
@@ -287,6 +397,30 @@ describe("stop", () => {
     net.time.advance(2000);
     expect(net.network.openCount).toBe(0);
     expect(net.time.armed).toBe(0);
+  });
+
+  it("lets the withdrawals leave before it closes, even to a peer that is slow", async () => {
+    const net = rawRack();
+    const all = Array.from({ length: 20_000 }, (_, at) => hostPrefix(ip(`10.9.${at >> 8}.${at & 255}`)));
+    net.a.setRoutes(routes(...all));
+    net.a.setPeers(net.peers.a);
+    net.time.runUntil(() => net.isConnected);
+    net.stream.pause();
+    net.send(RAW.open, RAW.keepalive);
+    net.time.runUntil(() => net.status().state === "established");
+    net.time.after(300, () => net.stream.resume());
+    await net.time.settle(net.a.stop("bye"));
+    const table = new Set<Prefix>();
+    let most = 0;
+    for (const message of net.received) {
+      if (message.type !== "update") continue;
+      for (const prefix of message.withdrawn) table.delete(prefix);
+      for (const prefix of message.nlri) table.add(prefix);
+      most = Math.max(most, table.size);
+    }
+    expect(most).toBeGreaterThan(1000);
+    expect(table.size).toBe(0);
+    expect(net.received.at(-1)).toMatchObject({ type: "notification", code: 6, subcode: 2 });
   });
 
   it("takes two seconds at most when a peer reads nothing", async () => {
