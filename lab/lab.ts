@@ -84,7 +84,7 @@ export class Lab {
 
   /** Prints what a program said, below the step that ran it. */
   show(output: string): void {
-    for (const line of output.trimEnd().split("\n")) this.#print(line === "" ? "" : `          ${line}`);
+    for (const line of output.replace(/\n$/, "").split("\n")) this.#print(line === "" ? "" : `          ${line}`);
   }
 
   expect(name: string, measured: string | number | null, unit: string, bound: Bound): void {

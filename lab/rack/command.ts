@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 
-/** A program that ended other than with 0. The message holds what it printed. */
+/** A program that ended other than it should. The message holds what it printed. */
 export class CommandFailed extends Error {
   override readonly name = "CommandFailed";
 }
@@ -11,11 +11,11 @@ export class CommandFailed extends Error {
  * It runs in a process group of its own: Ctrl-C in a terminal goes to the whole group of the lab, and must not stop the
  * program in the middle of a clean-up.
  *
- * @throws CommandFailed when it cannot be started, ends other than with 0, or takes longer than `timeoutMillis`.
+ * @throws CommandFailed when it cannot be started, ends with another exit code, or takes longer than `timeoutMillis`.
  */
 export function command(
   argv: readonly string[],
-  { input = "", timeoutMillis = 15_000, env = process.env, cwd }: CommandOptions = {},
+  { input = "", timeoutMillis = 15_000, env = process.env, cwd, exitCode = 0 }: CommandOptions = {},
 ): Promise<string> {
   const [program = "", ...rest] = argv;
   return new Promise((resolve, reject) => {
@@ -39,7 +39,7 @@ export function command(
     });
     child.on("close", (code, signal) => {
       clearTimeout(timer);
-      if (code === 0) resolve(Buffer.concat(out).toString());
+      if (code === exitCode) resolve(Buffer.concat(out).toString());
       else fail(signal === "SIGKILL" ? `ended by ${signal}, limit ${timeoutMillis} ms` : `exit ${code ?? signal}`);
     });
   });
@@ -50,4 +50,6 @@ export interface CommandOptions {
   readonly timeoutMillis?: number;
   readonly env?: NodeJS.ProcessEnv;
   readonly cwd?: string;
+  /** What it has to end with; 0 when absent. */
+  readonly exitCode?: number;
 }
