@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, rm, writeFile } from "node:fs/promises";
 import { command } from "../rack/command.ts";
 import type { ManagedProcess, Processes } from "../rack/processes.ts";
 import { NODE_AS, ROUTER_AS, ROUTER_LAN } from "../topology.ts";
@@ -38,9 +38,15 @@ export class FrrRouter implements RouterDriver {
 
   async start(): Promise<void> {
     await writeFile(this.#config, frrConfig(), { mode: 0o644 });
+    // Sockets that an earlier run left would look like daemons that answer.
+    await rm(this.#stateFolder, { recursive: true, force: true });
     await mkdir(this.#stateFolder, { recursive: true });
     execFileSync("chown", ["frr:frr", this.#stateFolder]);
-    for (const daemon of ["zebra", "bgpd"]) {
+    // A bgpd that finds no zebra tries again only after ten seconds, and knows no interface until then.
+    for (const [daemon, socket] of [
+      ["zebra", "zserv.api"],
+      ["bgpd", "bgpd.vty"],
+    ] as const) {
       const argv = [`${DAEMONS}/${daemon}`, "-N", this.#namespace, "-u", "frr", "-g", "frr"];
       this.#running.push(
         this.#processes.start({
@@ -49,7 +55,7 @@ export class FrrRouter implements RouterDriver {
           argv: [...argv, "-A", "127.0.0.1", "-P", "0", "-f", this.#config, "--log", "stdout"],
         }),
       );
-      await waitFor(`${daemon} answers`, 10_000, () => existsSync(`${this.#stateFolder}/${daemon}.vty`));
+      await waitFor(`${daemon} answers`, 10_000, () => existsSync(`${this.#stateFolder}/${socket}`));
     }
     await waitFor("FRR listens for BGP", 10_000, async () =>
       (await command(["ip", "netns", "exec", this.#namespace, "cat", "/proc/net/tcp"])).includes(
