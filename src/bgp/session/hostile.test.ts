@@ -326,3 +326,23 @@ describe("a live session", () => {
     expect(net.network.openCount).toBe(2);
   });
 });
+
+describe("a peer that refuses our UPDATE", () => {
+  it("gets the global IPv6 next hop alone from then on, where it got a link-local one beside it", () => {
+    const net = rawRack();
+    net.a.setRoutes(new Map([[hostPrefix(ip("2001:db8:9::1")), {}]]));
+    const nextHop = () =>
+      net.received
+        .map((message) => (message.type === "update" ? message.attributes.mpReach : undefined))
+        .filter((reach) => reach !== undefined && "nextHop" in reach)
+        .map((reach) => ("linkLocal" in reach ? `${String(reach.nextHop)} ${String(reach.linkLocal)}` : reach.nextHop));
+    net.up();
+    expect(nextHop()).toEqual(["2001:db8::1 fe80::1"]);
+    // UPDATE Message Error, Invalid Network Field: FRR 8 says so while it does not know its interfaces.
+    net.send(messageOf(3, "030a"));
+    net.time.runUntil(() => !net.isConnected);
+    net.clear();
+    net.up();
+    expect(nextHop()).toEqual(["2001:db8::1"]);
+  });
+});

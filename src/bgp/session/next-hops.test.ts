@@ -22,11 +22,13 @@ const choose = (
   others: readonly string[],
   change: Partial<PeerConfig> = {},
   announced: readonly string[] = [],
+  globalOnly = false,
 ) =>
   chooseNextHop({ ...PEER, ...change }, family === 4 ? "ipv4-unicast" : "ipv6-unicast", {
     sessionAddress: ip(session),
     others: others.map((text): IpAddress => ip(text)),
     announced: new Set(announced.map((text) => hostPrefix(ip(text)))),
+    globalOnly,
   });
 
 describe("chooseNextHop", () => {
@@ -48,6 +50,11 @@ describe("chooseNextHop", () => {
     expect(choose(6, "fe80::1", ["2001:db8::1"])).toEqual(both);
     expect(choose(6, "fe80::1", [])).toEqual({ address: "fe80::1" });
     expect(choose(6, "2001:db8::1", ["fe80::1"], { ttl: 50 })).toEqual({ address: "2001:db8::1" });
+  });
+
+  it("is the global address alone for a peer that refused more, and the link-local one where there is no other", () => {
+    expect(choose(6, "2001:db8::1", ["fe80::1"], {}, [], true)).toEqual({ address: "2001:db8::1" });
+    expect(choose(6, "fe80::1", [], {}, [], true)).toEqual({ address: "fe80::1" });
   });
 
   it("is what is configured, before all else", () => {

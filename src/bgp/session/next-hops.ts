@@ -12,6 +12,8 @@ interface Surroundings {
   readonly others: readonly IpAddress[];
   /** Never a next hop: what is announced moves from node to node. */
   readonly announced: { has(prefix: Prefix): boolean };
+  /** The peer has refused an UPDATE: a global next hop alone is what every speaker understands. */
+  readonly globalOnly: boolean;
 }
 
 /**
@@ -23,7 +25,7 @@ interface Surroundings {
 export function chooseNextHop(
   peer: PeerConfig,
   family: AddressFamily,
-  { sessionAddress, others, announced }: Surroundings,
+  { sessionAddress, others, announced, globalOnly }: Surroundings,
 ): OwnNextHop | { readonly reason: string } {
   const wanted = family === "ipv4-unicast" ? 4 : 6;
   const word = wanted === 4 ? "IPv4" : "IPv6";
@@ -39,6 +41,7 @@ export function chooseNextHop(
   }
   // RFC 4271 §5.1.3: the peer must not be told to send the traffic to itself.
   if (address === peer.address) return { reason: `the next hop ${address} is the peer's own address` };
-  const beside = configured === undefined && direct !== undefined && direct !== address && isIpv6(direct);
+  const beside =
+    !globalOnly && configured === undefined && direct !== undefined && direct !== address && isIpv6(direct);
   return beside ? { address, linkLocal: direct } : { address };
 }

@@ -21,7 +21,7 @@ import type { Action, DropCause, Event } from "../fsm/state.ts";
 import type { ReceivedRoute } from "../rib/adj-rib-in.ts";
 import type { RouteAttributes } from "../rib/adj-rib-out.ts";
 import type { Asn } from "../wire/asn.ts";
-import type { BgpFault } from "../wire/faults.ts";
+import { type BgpFault, NOTIFICATION } from "../wire/faults.ts";
 import { frame } from "../wire/framing.ts";
 import { decodeMessage, type Decoded, encodeMessage, type Message } from "../wire/message.ts";
 import type { UpdateContext } from "../wire/path-attributes.ts";
@@ -40,6 +40,7 @@ export interface SessionDeps {
 }
 
 const SLOTS = ["outgoing", "incoming"] as const;
+const UPDATE_ERROR = NOTIFICATION["update.malformed-attribute-list"].code;
 const NO_ROUTES: ReadonlyMap<Prefix, ReceivedRoute> = new Map();
 
 /**
@@ -58,6 +59,11 @@ export class PeerSession {
   readonly #closing = new Set<Link>();
   #peering: Peering = NEW_PEERING;
   #exchange: RouteExchange | null = null;
+  /**
+   * The peer has refused one of our UPDATEs. FRR does while it does not know its interfaces, for the link-local address
+   * beside a global next hop that RFC 2545 §3 wants there; from then on that peer gets the global one alone.
+   */
+  #globalNextHopOnly = false;
   #routes: ReadonlyMap<Prefix, RouteAttributes> | null = null;
   readonly #inbox: (() => void)[] = [];
   #running = false;
@@ -317,6 +323,7 @@ export class PeerSession {
 
   #drop(slot: Slot, cause: DropCause, abort: boolean): void {
     this.#troubles.dropped(cause);
+    if (cause.kind === "notification" && cause.notification.code === UPDATE_ERROR) this.#globalNextHopOnly = true;
     this.#isChanged = true;
     const link = this.#links[slot];
     this.#links[slot] = null;
@@ -331,7 +338,9 @@ export class PeerSession {
     const { log, localAddresses } = this.#deps;
     const { localAsn } = this.#fsmPeer;
     const { session } = state;
-    this.#exchange = new RouteExchange({ peer: this.config, localAsn, session, stream, localAddresses, log });
+    const globalNextHopOnly = this.#globalNextHopOnly;
+    const exchange = { peer: this.config, localAsn, session, stream, localAddresses, globalNextHopOnly, log };
+    this.#exchange = new RouteExchange(exchange);
     if (this.#routes !== null) this.#exchange.setRoutes(this.#routes);
     this.#establishedCount++;
     this.#troubles.over();

@@ -29,6 +29,8 @@ export interface ExchangeDeps {
   readonly session: Negotiated;
   readonly stream: ByteStream;
   readonly localAddresses: (of: IpAddress) => readonly IpAddress[];
+  /** No link-local address beside a global next hop. */
+  readonly globalNextHopOnly: boolean;
   readonly log: Logger;
 }
 
@@ -75,11 +77,12 @@ export class RouteExchange {
    * @returns true when what is not announced, or why, has changed
    */
   setRoutes(routes: ReadonlyMap<Prefix, RouteAttributes>): boolean {
-    const { peer, session, stream, localAddresses, log } = this.#deps;
+    const { peer, session, stream, localAddresses, globalNextHopOnly: globalOnly, log } = this.#deps;
     const before = this.#notAnnounced.map(({ reason }) => reason);
     const missing: { family: AddressFamily; reason: string }[] = [];
     const sessionAddress = stream.local.address;
-    const surroundings = { sessionAddress, others: localAddresses(sessionAddress), announced: routes };
+    const others = localAddresses(sessionAddress);
+    const surroundings = { sessionAddress, others, announced: routes, globalOnly };
     for (const family of peer.families) {
       if (!session.families.includes(family)) {
         missing.push({ family, reason: "the peer does not offer it" });
