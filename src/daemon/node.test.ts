@@ -234,6 +234,24 @@ describe("the loop of a node", () => {
     expect(node.daemon.report().healthy).toBe(true);
   });
 
+  it("forgets a refused address with the wish for it", () => {
+    const node = rack();
+    node.daemon.replan();
+    node.lease({ holder: "node-1", isHolder: true });
+    node.refuse(new NetlinkRefused("add 10.0.0.100", 1, "operation not permitted"));
+    node.daemon.replan();
+    node.lease({ holder: "node-2", isHolder: false });
+    node.daemon.replan();
+    expect(node.daemon.report().problems).toEqual([]);
+  });
+
+  it("logs a change of the probe once, however often it plans", () => {
+    const lines: string[] = [];
+    const node = rack({ log: pino({ base: null }, { write: (line) => void lines.push(line) }) });
+    for (let i = 0; i < 3; i++) node.daemon.replan();
+    expect(lines.filter((line) => line.includes("probe.changed"))).toHaveLength(1);
+  });
+
   it("when stopping withdraws, removes and gives up at once what a Lease decides", () => {
     const node = rack();
     node.daemon.replan();

@@ -154,6 +154,12 @@ describe("the control-plane VIP with BGP", () => {
     expect(decided(run({}, { interfaceName: "eth7" }))).toBe("interface: eth7 does not exist");
   });
 
+  it("says so when there is no loopback interface to put it on", () => {
+    const result = run({ interfaces: snapshot({}).interfaces.filter((it) => !it.loopback) });
+    expect(decided(result)).toBe("interface: there is no loopback interface");
+    expect(result.routes.size).toBe(0);
+  });
+
   it("with election belongs to the holder alone", () => {
     const elected = { elected: true };
     const mine = run({ leases: leases("plndr-cp-lock", held) }, elected);
@@ -416,6 +422,11 @@ describe("mode auto", () => {
     expect(settled.fallback).toBe(false);
     expect(settled.segments.size).toBe(0);
     expect(settled.routes.size).toBe(1);
+  });
+
+  it("does not fall back because a session has only just come up", () => {
+    const sessions = { configured: ["r1"], established: ["r1"], upSince: Instant.of(99_900), downSince: null };
+    expect(auto({ sessions })).toMatchObject({ fallback: false, replanAt: null });
   });
 
   it("falls back for addresses of Services with the global Lease", () => {
