@@ -11,9 +11,13 @@ import type { KoffiImage } from "./koffi-loader.ts";
  */
 const ROOT = dirname(import.meta.dirname);
 
-/** CommonJS dependencies call `require` for Node's own modules, which an ESM bundle does not have. */
+/**
+ * CommonJS dependencies call `require` for Node's own modules, which an ESM bundle does not have. An older Node gets one
+ * line instead of an error inside minified code; for that, no import may name what it does not export.
+ */
 const BANNER =
-  "import{createRequire as __createRequire}from'node:module';const require=__createRequire(import.meta.url);";
+  "import{createRequire as __createRequire}from'node:module';const require=__createRequire(import.meta.url);" +
+  "if(parseInt(process.versions.node)<24){console.error(`vipcast: needs Node.js 24 or newer, this is ${process.version}`);process.exit(1)}";
 
 /** A quarter larger than the best that Brotli can do, in a twentieth of the time. */
 const PACKING = { params: { [constants.BROTLI_PARAM_QUALITY]: 9 } };

@@ -1,4 +1,4 @@
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
@@ -37,6 +37,15 @@ describe("a bundle", () => {
     expect(run(bundle, { TMPDIR: scratch })).toBe("lo\n");
     expect(readdirSync(scratch)).toEqual([]);
     expect(readdirSync(dirname(bundle))).toEqual(["it.mjs"]);
+  });
+
+  it("says in one line that an older Node is too old", () => {
+    const older = `Object.defineProperty(process, "versions", { value: { node: "20.20.2" } })`;
+    const started = spawnSync(process.execPath, ["--import", `data:text/javascript,${older}`, bundle], {
+      encoding: "utf8",
+    });
+    expect(started.status).toBe(1);
+    expect(started.stderr).toMatch(/^vipcast: needs Node\.js 24 or newer, this is v[\d.]+\n$/);
   });
 
   it("goes elsewhere when the folder for temporary files does not exist", () => {

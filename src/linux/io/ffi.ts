@@ -1,5 +1,5 @@
 import { constants } from "node:os";
-import { getSystemErrorMessage } from "node:util";
+import util from "node:util";
 import koffi from "koffi";
 
 /**
@@ -25,7 +25,7 @@ const ERRNO_NAMES: ReadonlyMap<number, string> = new Map(
 
 const errnoName = (errno: number): string => ERRNO_NAMES.get(errno) ?? `errno ${errno}`;
 /** The C library's sentence for an error number. */
-export const errnoMessage = (errno: number): string => getSystemErrorMessage(-errno) ?? errnoName(errno);
+export const errnoMessage = (errno: number): string => util.getSystemErrorMessage(-errno) ?? errnoName(errno);
 
 /** A system call said no. `code` is the name ("EPERM"), as in Node's own errors. */
 export class SystemError extends Error {
