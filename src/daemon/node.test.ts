@@ -7,6 +7,7 @@ import type { PeerStatus } from "../bgp/session/speaker.ts";
 import type { Clock } from "../ports/clock.ts";
 import { type AddressToAdd, type InterfaceAddress, type KernelNetwork, NetlinkRefused } from "../ports/network.ts";
 import { StatusReport } from "../status/report.ts";
+import { serviceFact } from "../vip/facts.ts";
 import type { LeasePlan } from "../vip/plan.ts";
 import type { LeaseFact, Policy, ProbeFact } from "../vip/snapshot.ts";
 import { Elections } from "./elections.ts";
@@ -243,6 +244,42 @@ describe("the loop of a node", () => {
     node.lease({ holder: "node-2", isHolder: false });
     node.daemon.replan();
     expect(node.daemon.report().problems).toEqual([]);
+  });
+
+  it("is ready once the lists are in, and no longer when it stops", () => {
+    expect(rack({ nodes: { facts: new Map(), synced: false, lastError: null } }).daemon.ready()).toBe(false);
+    const node = rack();
+    expect(node.daemon.ready()).toBe(true);
+    node.daemon.beginStop();
+    expect(node.daemon.ready()).toBe(false);
+  });
+
+  it("does nothing any more once it is closed", () => {
+    const node = rack();
+    node.daemon.close();
+    node.daemon.replan();
+    expect(node.happened()).toEqual([]);
+  });
+
+  it("logs that a VIP was withdrawn only if it was announced", () => {
+    const lines: string[] = [];
+    const log = pino({ base: null }, { write: (line) => void lines.push(line) });
+    const facts = new Map([
+      ["default/web", serviceFact({ spec: { type: "LoadBalancer", loadBalancerIP: "10.9.0.1" } })],
+    ]);
+    const services = { facts, synced: true, lastError: null };
+    const withServices = {
+      ...policy,
+      services: {
+        ...{ namespace: null, className: "", classOnly: false, legacyClassHandling: true, perServiceElection: false },
+        ...{ lease: { namespace: "a", name: "b" }, interfaceName: null, attach: false, updateStatus: false },
+      },
+    };
+    const node = rack({ log, policy: withServices, services });
+    node.daemon.replan();
+    facts.clear();
+    node.daemon.replan();
+    expect(lines.filter((line) => line.includes("vip.withdrawn"))).toEqual([]);
   });
 
   it("logs a change of the probe once, however often it plans", () => {
