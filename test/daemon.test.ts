@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { NodeUnderTest } from "./support/node-under-test.ts";
 import { needsRoot } from "./support/privileges.ts";
@@ -48,6 +49,16 @@ describe.runIf(needsRoot === null)("a daemon on a node", () => {
     expect(await NodeUnderTest.end(daemon, "SIGTERM")).toBe(0);
     expect(VIPS.some((vip) => has(vip))).toBe(false);
     expect(node.cli("a", "status").status).toBe(1);
+  }, 60_000);
+
+  it("shows passwords of its flags neither in the list of processes nor in log and status", async () => {
+    const flags = ["--bgppeers", "10.0.0.9:65000:hunter2"];
+    const daemon = node.startDaemon("a", { ...controlPlane, bgp_peers: "" }, [], flags);
+    await vipsAreThere();
+    expect(readFileSync(`/proc/${daemon.pid}/cmdline`, "utf8")).toMatch(/^vipcast manager\0*$/);
+    const { stdout } = node.cli("a", "status", "-o", "json");
+    expect(stdout).toContain("10.0.0.9");
+    expect(stdout + node.log("a")).not.toContain("hunter2");
   }, 60_000);
 
   it("takes over what a killed run left, and removes what is no longer wanted", async () => {

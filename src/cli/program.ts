@@ -11,6 +11,8 @@ import { accepted, sources, warn, warningText } from "./load-settings.ts";
 import { registerManifest } from "./manifest-command.ts";
 import { registerStatus } from "./status.ts";
 
+const MAY_HOLD_PASSWORDS = ["bgppeers", "peerPass"];
+
 /** The command line. Loads neither the daemon nor a Kubernetes client: `manager` does that when it is run. */
 export function createProgram(): Command {
   const flags = new FlagValues();
@@ -42,6 +44,8 @@ export function createProgram(): Command {
       const result = loadSettings(sources(flags.values, program.opts<{ config?: string }>().config));
       if ("errors" in result) warn(result.warnings);
       const { settings, warnings } = accepted(result);
+      // Every user of the machine may read command lines.
+      if (MAY_HOLD_PASSWORDS.some((name) => name in flags.values)) process.title = "vipcast manager";
       const { runManager } = await import("../daemon/manager.ts");
       process.exitCode = await runManager(settings, warnings.map(warningText));
     });

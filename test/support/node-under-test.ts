@@ -53,9 +53,14 @@ export class NodeUnderTest {
   }
 
   /** `name` tells the daemons of one test apart: NAME.log, NAME.sock. */
-  startDaemon(name: string, env: Readonly<Record<string, string>>, nodeOptions: readonly string[] = []): ChildProcess {
+  startDaemon(
+    name: string,
+    env: Readonly<Record<string, string>>,
+    nodeOptions: readonly string[] = [],
+    flags: readonly string[] = [],
+  ): ChildProcess {
     return this.#spawn(
-      [...nodeOptions, "src/cli/main.ts", "manager"],
+      [...nodeOptions, "src/cli/main.ts", "manager", ...flags],
       { ...this.environment(name), ...env },
       `${name}.log`,
     );
