@@ -97,6 +97,24 @@ describe("vipcast status", () => {
     expect(text).toContain("connection refused by 10.0.0.253 port 179");
   });
 
+  it("keeps the reason beside the longest addresses and names", () => {
+    const [here, away] = report.vips;
+    const long = "monitoring/kube-prometheus-stack-alertmanager";
+    const vips = [
+      { ...here!, address: "fd40:1234:5678:9abc:def0:1234:5678:9abc", owner: long },
+      { ...away!, owner: `${long}-web` },
+    ];
+    const text = render({ ...report, vips }, "table");
+    for (const line of text.split("\n")) expect(line.length, line).toBeLessThanOrEqual(80);
+    expect(text).toMatch(/^fd40:1234:5678:9abc:def0:1234:5678:9abc  monitor…anager  yes   by this node, BGP$/m);
+    expect(text).toMatch(/^10\.96\.7\.1 +monitor…er-web  no    endpoints: no us…$/m);
+    expect(render({ ...report, vips }, "wide")).toContain(long);
+  });
+
+  it("says once why a session is not up", () => {
+    expect(render(report, "table").split("connection refused")).toHaveLength(2);
+  });
+
   it("as JSON is the document itself", () => {
     expect(JSON.parse(render(report, "json"))).toEqual(report);
   });

@@ -36,14 +36,16 @@ export function registerStatus(program: Command): void {
     });
 }
 
+/** Ends when there is no daemon at the beginning; one that goes later may come back, as in an upgrade. */
 async function watch(format: Format, socket: string | undefined): Promise<void> {
   const { pause } = await import("../daemon/pause.ts");
-  for (;;) {
+  for (let seen = false; ;) {
     const code = await withReport(socket, (report) => {
       process.stdout.write(`${process.stdout.isTTY ? "\u001B[H\u001B[2J" : ""}${render(report, format)}\n`);
       return 0;
     });
-    if (code !== 0) return;
+    seen ||= code === 0;
+    if (!seen) return;
     await pause(2_000);
   }
 }
@@ -88,7 +90,9 @@ function renderText(report: StatusReport, wide: boolean): string {
       ),
     );
   }
-  for (const problem of report.problems) lines.push("", ...wrap(`! ${problem}`, 78));
+  if (report.problems.length > 0) lines.push("");
+  for (const problem of report.problems)
+    lines.push(...wrap(problem, 78).map((line, index) => `${index === 0 ? "!" : " "} ${line}`));
   return lines
     .join("\n")
     .replaceAll(/\n{3,}/g, "\n\n")
@@ -121,10 +125,9 @@ function peerTable(peers: readonly PeerReport[], wide: boolean): string {
   );
 }
 
-/** A line for each thing that a reader of the table would ask about next. */
+/** What the table of peers has no room for. Why a session is not up stands among the problems. */
 function peerNotes(peer: PeerReport): string[] {
   const notes = peer.notAnnounced.map(({ family, reason }) => `${peer.name}: ${family} is not announced: ${reason}`);
-  if (peer.lastError && peer.state !== "established") notes.push(`${peer.name}: ${peer.lastError.message}`);
   return notes.length > 0 ? [...notes.flatMap((note) => wrap(`  ${note}`, 78)), ""] : [];
 }
 
@@ -132,12 +135,30 @@ function vipTable(vips: readonly VipReport[], wide: boolean): string {
   if (vips.length === 0) return "No VIPs: no control-plane address is set, and no Service asks for one.";
   const rows = vips.map((vip) => {
     const why = vip.announced ? `by this node, ${vip.path === "bgp" ? "BGP" : "ARP/NDP"}` : decision(vip);
-    return [vip.address ?? "-", vip.owner, vip.announced ? "yes" : "no", why];
+    return { address: vip.address ?? "-", owner: vip.owner, here: vip.announced ? "yes" : "no", why };
   });
-  return table(["VIP", "OWNER", "HERE", "WHY"], rows)
+  const ownerWidth = wide ? Infinity : roomForOwner(Math.max(...rows.map(({ address }) => address.length)));
+  return table(
+    ["VIP", "OWNER", "HERE", "WHY"],
+    rows.map(({ address, owner, here, why }) => [address, shorten(owner, ownerWidth), here, why]),
+  )
     .split("\n")
     .map((line) => (wide ? line : ellipsis(line, COLUMNS)))
     .join("\n");
+}
+
+/**
+ * A Service's long name must not push the reason out of the table: beside an address of this width the reason keeps 30
+ * columns, beside the longest ones the 17 of "by this node, BGP".
+ */
+const roomForOwner = (address: number): number =>
+  Math.max(14, COLUMNS - address - "  ".length * 3 - "HERE".length - 30);
+
+/** Cuts from the middle: names differ at their ends. */
+function shorten(text: string, width: number): string {
+  if (text.length <= width) return text;
+  const head = Math.ceil((width - 1) / 2);
+  return `${text.slice(0, head)}…${text.slice(text.length - (width - 1 - head))}`;
 }
 
 function decision(vip: VipReport): string {
