@@ -60,6 +60,11 @@ function completionScript(program: Command, shell: (typeof SHELLS)[number]): str
     '  local words="" next="" index word',
     "  for ((index = 1; index < COMP_CWORD; index++)); do",
     '    word="${COMP_WORDS[index]}"',
+    `    if [[ " ${takingValues(program).join(" ")} " == *" $word "* ]]; then`,
+    "      # What follows is its value: nothing of ours, unless it is complete already.",
+    "      ((++index < COMP_CWORD)) || return",
+    "      continue",
+    "    fi",
     '    case "$words" in',
     `      ${groups.join("|")}) ;;`,
     "      *) break ;;",
@@ -75,6 +80,15 @@ function completionScript(program: Command, shell: (typeof SHELLS)[number]): str
   ];
   const head = shell === "zsh" ? ["autoload -Uz bashcompinit && bashcompinit"] : [];
   return `${[...head, ...body].join("\n")}\n`;
+}
+
+/** Every flag whose next word is its value. */
+function takingValues(program: Command): string[] {
+  const walk = (command: Command): string[] => [
+    ...command.options.flatMap((it) => (it.required && !it.flags.includes("<bool>") ? [it.long!, it.short ?? ""] : [])),
+    ...command.commands.flatMap(walk),
+  ];
+  return [...new Set(walk(program))].filter((flag) => flag !== "");
 }
 
 function fish(all: readonly Completable[], flagsOf: (it: Completable) => string[]): string {

@@ -58,11 +58,15 @@ export function explain(report: StatusReport, vip: VipReport): string {
   return lines.join("\n");
 }
 
-function unknown(report: StatusReport, wanted: string): string {
+export function unknown(report: StatusReport, wanted: string): string {
   const known = report.vips.map((vip) => vip.address ?? vip.owner);
   const listed =
     known.length === 0
       ? "it knows no VIP"
       : `it knows ${known.slice(0, 5).join(", ")}${known.length > 5 ? ` and ${known.length - 5} more` : ""}`;
-  return `the daemon on ${report.node} knows no VIP ${wanted}; ${listed}. A Service is listed when its type is LoadBalancer or it names an address`;
+  const service = report.vips.find(({ owner }) => owner.endsWith(`/${wanted}`));
+  const hint = service
+    ? `Did you mean ${service.owner}?`
+    : "A Service is listed when its type is LoadBalancer or it names an address";
+  return `the daemon on ${report.node} knows no VIP "${wanted}"; ${listed}. ${hint}`;
 }

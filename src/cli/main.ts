@@ -23,7 +23,7 @@ try {
   } else throw error;
 }
 
-/** Help that was asked for is no error; help instead of a missing command is. */
-function exitCodeOf({ code, exitCode }: CommanderError): number {
-  return exitCode === 0 && code !== "commander.help" ? 0 : WRONG_USAGE;
+/** Help that was asked for is no error; help instead of a missing command is, and commander says so. */
+function exitCodeOf({ exitCode }: CommanderError): number {
+  return exitCode === 0 ? 0 : WRONG_USAGE;
 }

@@ -29,8 +29,7 @@ export function registerManifest(program: Command, flags: FlagValues): void {
   const manifest = withPodOptions(program.command("manifest").description("print Kubernetes manifests"))
     .helpCommand(false)
     .addHelpText("after", example("vipcast manifest rbac"));
-  manifest
-    .command("daemonset")
+  showPodOptions(manifest.command("daemonset"))
     .description("print a DaemonSet: one pod per node")
     .addOption(bool("taint", "run on control-plane nodes only, whatever their taints"))
     .addHelpText("after", flagsHelp())
@@ -53,8 +52,7 @@ export function registerManifest(program: Command, flags: FlagValues): void {
         return [daemonSetManifest(loaded, { ...podOptions(pod), taint })];
       });
     });
-  manifest
-    .command("pod")
+  showPodOptions(manifest.command("pod"))
     .description("print a static Pod: for /etc/kubernetes/manifests of one node")
     .addHelpText("after", flagsHelp())
     .addHelpText(
@@ -80,12 +78,11 @@ export function registerManifest(program: Command, flags: FlagValues): void {
     });
 
   const kubeadm = withPodOptions(
-    program.command("kubeadm").description("print the Pod of `manifest pod`, by kubeadm's words"),
+    program.command("kubeadm").description("print the static Pod under kube-vip's names for it"),
   )
     .helpCommand(false)
     .addHelpText("after", example("vipcast kubeadm init --controlplane --arp --address 10.0.0.10"));
-  kubeadm
-    .command("init")
+  showPodOptions(kubeadm.command("init"))
     .description("print the static Pod for the first control-plane node")
     .addHelpText("after", flagsHelp())
     .addHelpText(
@@ -95,8 +92,7 @@ export function registerManifest(program: Command, flags: FlagValues): void {
     .action((_, command: Command) =>
       print(() => [podManifest(settings(), podOptions(command.optsWithGlobals<PodFlags>()))]),
     );
-  kubeadm
-    .command("join")
+  showPodOptions(kubeadm.command("join"))
     .description("print the static Pod for a further control-plane node")
     .addHelpText("after", "\nHere --config names a kubeconfig that must exist, as with kube-vip.")
     .addHelpText("after", flagsHelp())
@@ -109,6 +105,16 @@ export function registerManifest(program: Command, flags: FlagValues): void {
       if (config !== undefined) mustExist(config);
       print(() => [podManifest(settings(false), podOptions(command.optsWithGlobals<PodFlags>()))]);
     });
+}
+
+/** The options of the command above, which may stand after this one, in its help. */
+function showPodOptions(command: Command): Command {
+  return command.configureHelp({
+    ...command.configureHelp(),
+    showGlobalOptions: true,
+    visibleGlobalOptions: ({ parent }) => [...(parent?.options ?? [])],
+    styleTitle: (title) => title.replace("Global Options:", "Options of all pods:"),
+  });
 }
 
 function withPodOptions(command: Command): Command {

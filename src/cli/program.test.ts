@@ -223,5 +223,9 @@ describe("completion", () => {
     expect(await complete("vipcast manager --controlplaneH")).toBe("");
     expect(await complete("vipcast manager --bgpp")).toBe("--bgppeers");
     expect(await complete("vipcast completion f")).toBe("fish");
+    expect(await complete("vipcast --config vipcast.yaml st")).toBe("status");
+    expect(await complete("vipcast status -o js")).toBe("");
+    expect(await complete("vipcast status -o json --w")).toBe("--watch");
+    expect(await complete("vipcast manager --bgp --contr")).toMatch(/^--controlplane\b/);
   });
 });

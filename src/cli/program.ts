@@ -1,4 +1,4 @@
-import { Command, Option } from "commander";
+import { Command, Help, Option } from "commander";
 import { loadSettings } from "../config/load.ts";
 import { didYouMean } from "../config/nearest.ts";
 import { knownFlags } from "../config/read-names.ts";
@@ -21,14 +21,19 @@ export function createProgram(): Command {
     .version(VERSION, "--version", "print the version")
     .exitOverride()
     .showSuggestionAfterError(false)
-    .helpCommand(false)
-    .configureHelp({ helpWidth: 80, optionTerm: (option) => option.flags.replace(" <bool>", "") })
+    .helpCommand("help [command]", "print the help of a command")
+    .configureHelp({
+      helpWidth: 80,
+      optionTerm: (option) => option.flags.replace(" <bool>", ""),
+      optionDescription: (option) => new Help().optionDescription(option).replace(" (default: false)", ""),
+    })
     .configureOutput({ outputError: (text, write) => write(withHint(text, program)) })
     .addOption(new Option("--config <file>", "YAML file with settings"))
     .addHelpText(
       "after",
-      "\nAll settings are flags, too: see `vipcast manager --help`.\n" +
-        "Exit codes: 0 fine, 1 failed, 2 wrong usage.\n\nExample:\n  vipcast status",
+      "\nSettings can be given as flags: see `vipcast manager --help`.\n" +
+        "Exit codes: 0 fine, 1 failed, 2 wrong usage, 3 (status, explain) the daemon\n" +
+        "runs, but something is not as it should be.\n\nExample:\n  vipcast status",
     );
   for (const option of flags.options()) program.addOption(option);
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { StatusReport } from "../status/report.ts";
-import { explain, select } from "./explain.ts";
+import { explain, select, unknown } from "./explain.ts";
 import { render } from "./status.ts";
 import { duration } from "./table.ts";
 
@@ -129,6 +129,11 @@ describe("vipcast explain", () => {
     expect(select(report, "10.96.7.1")).toHaveLength(1);
     expect(select(report, "default/web")).toHaveLength(1);
     expect(select(report, "default/other")).toEqual([]);
+  });
+
+  it("of what it does not know says what it knows, and what was probably meant", () => {
+    expect(unknown(report, "web")).toContain("it knows 10.0.0.100, 10.96.7.1. Did you mean default/web?");
+    expect(unknown(report, "10.1.1.1")).toContain("A Service is listed when");
   });
 
   it("marks the gate that decided, shows those behind it, and says what would change it", () => {

@@ -143,7 +143,7 @@ const ControlPlane = z.strictObject({
           .refine((value) => URL.canParse(value), "must be an http:// or https:// URL")
           .optional()
           .describe(
-            "What to ask. Left out: `https://127.0.0.1:<port>/readyz` with the daemon's own credentials and the cluster's CA.",
+            "The URL to ask. Left out: `https://127.0.0.1:<port>/readyz` with the daemon's own credentials and the cluster's CA.",
           ),
         { form: "text", flag: "controlPlaneHealthCheckAddress", env: ["control_plane_health_check_address"] },
       ),
@@ -171,7 +171,7 @@ const ControlPlane = z.strictObject({
           env: ["control_plane_health_check_failure_threshold"],
         },
       ),
-      caFile: named(absolutePath().optional().describe("CA certificates for `url`, in addition to the system's."), {
+      caFile: named(absolutePath().optional().describe("CA certificates for that URL, in addition to the system's."), {
         form: "text",
         flag: "controlPlaneHealthCheckCAPath",
         env: ["control_plane_health_check_ca_path"],
@@ -238,7 +238,7 @@ const Services = z.strictObject({
   updateStatus: named(
     bool()
       .default(true)
-      .describe("Write status and annotations of Services. Flag and environment say the opposite (`disable…`)."),
+      .describe("Write status and annotations of Services; flag and environment variable turn that off."),
     { form: "bool", flag: "disableServiceUpdates", env: ["disable_service_updates"], inverted: true },
   ),
 });
@@ -273,7 +273,7 @@ const Bgp = z.strictObject({
   routerId: named(
     ipv4Address()
       .optional()
-      .describe("BGP identifier; must differ from node to node. Left out: see `routerInterface`."),
+      .describe("BGP identifier; must differ from node to node. Left out: taken from an IPv4 address of the node."),
     { form: "text", flag: "bgpRouterID", env: ["bgp_routerid"] },
   ),
   routerInterface: named(
@@ -416,7 +416,7 @@ export const Config = z
           absolutePath()
             .optional()
             .describe(
-              "Left out: `/etc/kubernetes/admin.conf`, then `$HOME/.kube/config`, then the pod's service account.",
+              "The kubeconfig. Left out: `/etc/kubernetes/admin.conf`, then `$HOME/.kube/config`, then the pod's service account.",
             ),
           { form: "text", flag: "k8sConfigPath", env: ["k8s_config_file"] },
         ),
@@ -464,7 +464,9 @@ export const Config = z
           z
             .enum(["debug", "info", "warn", "error"], { error: "must be debug, info, warn or error" })
             .default("info")
-            .describe("In the environment and as a flag also kube-vip's numbers: -4, 0, 4, 8."),
+            .describe(
+              "debug, info, warn or error; in the environment and as a flag also kube-vip's numbers: -4, 0, 4, 8.",
+            ),
           { form: "level", flag: "log", env: ["vip_loglevel"] },
         ),
       })
