@@ -60,6 +60,10 @@ describe("kube-vip's text for a peer", () => {
     expect(JSON.stringify(parsePeerText("192.0.2.1:1:se:true:cret"))).not.toContain("cret");
   });
 
+  it("what a comma cut off from a password does not appear in the message", () => {
+    expect(JSON.stringify(parsePeerText("cret"))).not.toContain("cret");
+  });
+
   it("any text is a peer or a problem", () => {
     fc.assert(
       fc.property(fc.stringMatching(/^[0-9a-f:.[\];=%mpbg_T,]*$/), (text) => {

@@ -41,7 +41,9 @@ export function parsePeerText(text: string): PeerText | { readonly problem: stri
   const [asText = "", password = "", multihopText = "", portText = "", ...rest] = text.slice(head[0].length).split(":");
   if (head[3] !== undefined && (asText === "" || /[a-f]/i.test(asText)) && /^[0-9a-f]*$/i.test(address))
     return { problem: "an IPv6 address must stand in brackets: [2001:db8::1]:65001" };
-  if (!/^\d{1,10}$/.test(asText)) return { problem: `needs an AS number after the address, as in ${address}:65001` };
+  // Not the text itself: after a comma it may be the rest of a password.
+  if (!/^\d{1,10}$/.test(asText))
+    return { problem: "needs an AS number after the address, as in 192.0.2.1:65001; a password cannot hold a comma" };
   const multihop = multihopText === "" ? false : parseBool(multihopText);
   if (multihop === undefined)
     return { problem: "the fourth field (multihop) must be true or false; a password cannot hold a colon" };
