@@ -1,14 +1,22 @@
 import type { Logger } from "pino";
 import { type BackoffPolicy, backoffMillis } from "../base/backoff.ts";
 import { Instant } from "../base/time.ts";
+import { KubeUnreachable } from "../kube/client.ts";
+import { KubeRefused } from "../kube/writes.ts";
 import type { Alarm, Clock, Entropy } from "../ports/clock.ts";
 import { emit } from "../telemetry/events.ts";
-import type { ServiceKey } from "../vip/facts.ts";
-import { type IngressFact } from "../vip/facts.ts";
+import type { IngressFact, ServiceFact, ServiceKey } from "../vip/facts.ts";
 import { ingressOf, sameIngress } from "../vip/ingress.ts";
 import type { StatusPlan } from "../vip/plan.ts";
 
+/** After a write that was not taken. */
 const RETRY: BackoffPolicy = { firstMillis: 500, maxMillis: 30_000, factor: 2, jitter: 0.5 };
+/** After a write that was taken, but is not what the watch then says. */
+const REPEAT: BackoffPolicy = { firstMillis: 5_000, maxMillis: 300_000, factor: 2, jitter: 0.5 };
+/** A status that was right for so long is nobody's bone of contention. */
+const AT_PEACE_MILLIS = 60_000;
+/** The API server has more to do than it can: no other Service is better off. */
+const OVERLOADED: readonly number[] = [429, 503];
 
 /** What has to be written to the API server; rejects when it did not take it. */
 export interface StatusApi {
@@ -16,9 +24,26 @@ export interface StatusApi {
   writeVipHost(namespace: string, name: string, node: string): Promise<void>;
 }
 
+/** What became of the last write for a Service. */
+interface Attempt {
+  /** What the watch had said when it was written. */
+  readonly service: ServiceFact;
+  readonly wanted: string;
+  /** Failures in a row, or writes in a row that did not last. */
+  readonly count: number;
+  readonly notBefore: Instant;
+  /** Null when the API server took it. */
+  readonly error: string | null;
+  /** Since when the watch says what was written. */
+  rightSince: Instant | null;
+}
+
 /**
  * Writes Service status and annotations, one Service at a time, only where they differ from what the watch last said.
- * A refused write is tried again later and costs the others nothing.
+ *
+ * What was written is not written again while the watch lags behind, and ever more rarely where somebody else writes
+ * something different or the API server keeps another spelling. A refused write is tried again later and costs the
+ * others nothing; while the API server is away one Service is tried for all.
  */
 export class StatusWriter {
   readonly #api: StatusApi;
@@ -26,10 +51,11 @@ export class StatusWriter {
   readonly #entropy: Entropy;
   readonly #log: Logger;
   readonly #alarm: Alarm;
-  #wanted = new Map<ServiceKey, StatusPlan>();
-  /** What was written last, so that a watch that lags behind does not make us write again. */
-  readonly #written = new Map<ServiceKey, string>();
-  readonly #failed = new Map<ServiceKey, { attempts: number; retryAt: Instant }>();
+  #wanted: ReadonlyMap<ServiceKey, StatusPlan> = new Map();
+  readonly #attempts = new Map<ServiceKey, Attempt>();
+  /** Services that differ, each to be looked at once more before it is written. */
+  #queue = new Set<ServiceKey>();
+  #outage: { readonly count: number; readonly until: Instant } | null = null;
   #running = false;
   #closed = false;
 
@@ -38,14 +64,13 @@ export class StatusWriter {
     this.#clock = deps.clock;
     this.#entropy = deps.entropy;
     this.#log = deps.log;
-    this.#alarm = deps.clock.alarm(() => this.#run());
+    this.#alarm = deps.clock.alarm(() => this.#look());
   }
 
   want(statuses: readonly StatusPlan[]): void {
     this.#wanted = new Map(statuses.map((status) => [status.service.key, status]));
-    for (const key of this.#written.keys()) if (!this.#wanted.has(key)) this.#written.delete(key);
-    for (const key of this.#failed.keys()) if (!this.#wanted.has(key)) this.#failed.delete(key);
-    this.#run();
+    for (const key of this.#attempts.keys()) if (!this.#wanted.has(key)) this.#attempts.delete(key);
+    this.#look();
   }
 
   close(): void {
@@ -53,60 +78,110 @@ export class StatusWriter {
     this.#alarm.close();
   }
 
-  #run(): void {
-    if (this.#running || this.#closed) return;
-    this.#running = true;
-    void this.#drain().finally(() => {
-      this.#running = false;
-    });
+  /** Finds what has to be written now, and when to look again. */
+  #look(): void {
+    if (this.#closed) return;
+    const now = this.#clock.now();
+    let again: Instant | null = null;
+    this.#queue = new Set();
+    for (const [key, status] of this.#wanted) {
+      const attempt = this.#attempts.get(key);
+      if (isRight(status)) {
+        if (attempt) attempt.rightSince ??= now;
+        continue;
+      }
+      if (attempt?.rightSince && now - attempt.rightSince >= AT_PEACE_MILLIS) this.#attempts.delete(key);
+      else if (attempt) attempt.rightSince = null;
+      const dueAt = this.#dueAt(status);
+      if (dueAt === null || dueAt <= now) this.#queue.add(key);
+      // The API server took it and has not been heard of since: that is no reason to ask it again.
+      else if (attempt?.error !== null || attempt.service !== status.service) again = Instant.earliest(again, dueAt);
+    }
+    if (!this.#running) void this.#drain();
+    // While it runs no alarm is needed: it looks once more at its end.
+    const until = this.#queue.size > 0 ? (this.#outage?.until ?? null) : null;
+    this.#alarm.set(this.#running ? null : Instant.earliest(again, until));
   }
 
   async #drain(): Promise<void> {
-    for (let next = this.#next(); next !== null && !this.#closed; next = this.#next()) await this.#write(next);
-    this.#alarm.set(Instant.earliest(...[...this.#failed.values()].map((it) => it.retryAt)));
+    for (let status = this.#next(); status !== null; status = this.#next()) {
+      this.#running = true;
+      await this.#write(status);
+    }
+    if (!this.#running) return;
+    this.#running = false;
+    this.#look();
   }
 
-  /** The first Service that differs and is not waiting for its retry. */
+  /** The next Service that still differs and is due; null also while the API server is away. */
   #next(): StatusPlan | null {
     const now = this.#clock.now();
-    for (const [key, status] of this.#wanted) {
-      const failed = this.#failed.get(key);
-      if (failed && now < failed.retryAt) continue;
-      if (!this.#isRight(status)) return status;
-      this.#written.delete(key);
+    for (const key of this.#queue) {
+      if (this.#closed || (this.#outage && now < this.#outage.until)) return null;
+      this.#queue.delete(key);
+      const status = this.#wanted.get(key);
+      if (!status || isRight(status)) continue;
+      const dueAt = this.#dueAt(status);
+      if (dueAt === null || dueAt <= now) return status;
     }
     return null;
   }
 
-  #isRight(status: StatusPlan): boolean {
-    if (this.#written.get(status.service.key) === fingerprint(status)) return true;
-    const { service } = status;
-    return hasIngress(status) && (status.vipHost === null || service.vipHost === status.vipHost);
+  /** Null for what has not been tried: another wish than the last is a new one. */
+  #dueAt(status: StatusPlan): Instant | null {
+    const attempt = this.#attempts.get(status.service.key);
+    return attempt?.wanted === wishOf(status) ? attempt.notBefore : null;
   }
 
   async #write(status: StatusPlan): Promise<void> {
     const { service, addresses, ports, vipHost } = status;
     try {
-      if (!hasIngress(status))
+      if (!hasIngress(status)) {
         await this.#api.writeIngress(service.namespace, service.name, ingressOf(addresses, ports));
+      }
       if (vipHost !== null && service.vipHost !== vipHost) {
         await this.#api.writeVipHost(service.namespace, service.name, vipHost);
       }
-      this.#written.set(service.key, fingerprint(status));
-      this.#failed.delete(service.key);
+      this.#outage = null;
+      this.#remember(status, null);
     } catch (error) {
-      const attempts = (this.#failed.get(service.key)?.attempts ?? 0) + 1;
-      const delay = backoffMillis(RETRY, attempts - 1, this.#entropy.fraction());
-      this.#failed.set(service.key, { attempts, retryAt: Instant.add(this.#clock.now(), delay) });
-      const reason = error instanceof Error ? error.message : String(error);
-      emit(this.#log, "status.write-failed", { service: service.key, error: reason }, "status not written, will retry");
+      this.#failed(status, error);
     }
   }
+
+  #failed(status: StatusPlan, error: unknown): void {
+    const key = status.service.key;
+    const reason = error instanceof Error ? error.message : String(error);
+    const concernsAll =
+      error instanceof KubeUnreachable || (error instanceof KubeRefused && OVERLOADED.includes(error.status));
+    const isNews = concernsAll ? this.#outage === null : this.#attempts.get(key)?.error !== reason;
+    if (isNews)
+      emit(this.#log, "status.write-failed", { service: key, error: reason }, "status not written, will retry");
+    this.#remember(status, reason);
+    if (!concernsAll) return void (this.#outage = null);
+    const count = (this.#outage?.count ?? 0) + 1;
+    const delay = backoffMillis(RETRY, count - 1, this.#entropy.fraction());
+    this.#outage = { count, until: Instant.add(this.#clock.now(), delay) };
+  }
+
+  #remember(status: StatusPlan, error: string | null): void {
+    const { service } = status;
+    const wanted = wishOf(status);
+    const before = this.#attempts.get(service.key);
+    const isSame = before?.wanted === wanted && (before.error === null) === (error === null);
+    const count = isSame ? before.count + 1 : 1;
+    const delay = backoffMillis(error === null ? REPEAT : RETRY, count - 1, this.#entropy.fraction());
+    const notBefore = Instant.add(this.#clock.now(), delay);
+    this.#attempts.set(service.key, { service, wanted, count, notBefore, error, rightSince: null });
+  }
+}
+
+function isRight(status: StatusPlan): boolean {
+  const { service, vipHost } = status;
+  return hasIngress(status) && (vipHost === null || service.vipHost === vipHost);
 }
 
 const hasIngress = ({ service, addresses, ports }: StatusPlan): boolean =>
   sameIngress(service, ingressOf(addresses, ports));
 
-/** Names the write by what it changes from and to: a foreign change afterwards makes another fingerprint. */
-const fingerprint = ({ service, addresses, ports, vipHost }: StatusPlan): string =>
-  JSON.stringify([service.ingress, service.vipHost, addresses, ports, vipHost]);
+const wishOf = ({ addresses, ports, vipHost }: StatusPlan): string => JSON.stringify([addresses, ports, vipHost]);

@@ -1,4 +1,4 @@
-import type { IpAddress } from "../addr/ip.ts";
+import { type IpAddress, parseIp } from "../addr/ip.ts";
 import type { IngressFact, ServiceFact, ServicePortFact } from "./facts.ts";
 
 /** What `status.loadBalancer.ingress` must say for these addresses: one entry each, with all ports of the Service. */
@@ -6,7 +6,20 @@ export function ingressOf(addresses: readonly IpAddress[], ports: readonly Servi
   return addresses.map((address) => ({ address, ports }));
 }
 
-/** True when the status already says so; the order of the entries counts, as clients take the first. */
-export function sameIngress(service: ServiceFact, wanted: readonly IngressFact[]): boolean {
-  return JSON.stringify(service.ingress) === JSON.stringify(wanted);
+/**
+ * True when the status already says so, in whatever spelling; the order of the entries counts, as clients take the
+ * first.
+ */
+export function sameIngress({ ingress }: ServiceFact, wanted: readonly IngressFact[]): boolean {
+  return (
+    ingress.length === wanted.length &&
+    ingress.every((entry, index) => {
+      const { address, ports } = wanted[index]!;
+      return (entry.address === address || parseIp(entry.address) === address) && samePorts(entry.ports, ports);
+    })
+  );
 }
+
+const samePorts = (a: readonly ServicePortFact[], b: readonly ServicePortFact[]): boolean =>
+  a.length === b.length &&
+  a.every(({ port, protocol }, index) => port === b[index]!.port && protocol === b[index]!.protocol);

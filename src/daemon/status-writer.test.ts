@@ -1,0 +1,151 @@
+import { pino } from "pino";
+import { describe, expect, it } from "vitest";
+import { VirtualClock } from "../../test/support/virtual-clock.ts";
+import { ip } from "../addr/ip.ts";
+import { KubeUnreachable } from "../kube/client.ts";
+import { type IngressFact, serviceFact, type ServiceFact } from "../vip/facts.ts";
+import type { StatusPlan } from "../vip/plan.ts";
+import { StatusWriter } from "./status-writer.ts";
+
+const VIP = ip("10.0.0.100");
+const ports = [{ port: 80, protocol: "TCP" }];
+const right: IngressFact[] = [{ address: VIP, ports }];
+
+const service = (name: string, ingress: readonly IngressFact[] = []): ServiceFact => ({
+  ...serviceFact({ metadata: { namespace: "default", name }, spec: { type: "LoadBalancer" } }),
+  ingress,
+});
+const wanted = (name = "web", ingress: readonly IngressFact[] = []): StatusPlan => ({
+  service: service(name, ingress),
+  addresses: [VIP],
+  ports,
+  vipHost: null,
+});
+
+/** A writer whose writes are written down, and fail with `failure` while there is one. */
+function rack() {
+  const clock = new VirtualClock();
+  const lines: string[] = [];
+  const writes: string[] = [];
+  let failure: Error | null = null;
+  const api = {
+    async writeIngress(_: string, name: string): Promise<void> {
+      writes.push(name);
+      if (failure) throw failure;
+    },
+    async writeVipHost(): Promise<void> {},
+  };
+  const log = pino({ level: "debug" }, { write: (line: string) => void lines.push(line) });
+  const writer = new StatusWriter({ api, clock, entropy: { fraction: () => 0 } as never, log });
+  const settled = (): Promise<void> => new Promise((done) => setImmediate(done));
+  return {
+    writes,
+    lines,
+    fail: (error: Error | null) => (failure = error),
+    async want(...statuses: StatusPlan[]): Promise<void> {
+      writer.want(statuses);
+      await settled();
+    },
+    async advance(millis: number): Promise<void> {
+      for (let passed = 0; passed < millis; passed += 100) {
+        clock.advance(100);
+        await settled();
+      }
+    },
+  };
+}
+
+describe("the writer of Service status", () => {
+  it("does not write again while the watch lags behind what it wrote", async () => {
+    const node = rack();
+    for (let plans = 0; plans < 5; plans++) await node.want(wanted());
+    await node.want(wanted("web", right));
+    expect(node.writes).toEqual(["web"]);
+  });
+
+  it("writes at once when the Service asks for something else", async () => {
+    const node = rack();
+    await node.want(wanted());
+    await node.want({ ...wanted("web", right), addresses: [ip("10.0.0.101")] });
+    expect(node.writes).toEqual(["web", "web"]);
+  });
+
+  it("puts a status back that somebody cleared later", async () => {
+    const node = rack();
+    await node.want(wanted());
+    await node.want(wanted("web", right));
+    await node.advance(10_000);
+    await node.want(wanted());
+    expect(node.writes).toEqual(["web", "web"]);
+  });
+
+  it("leaves a status alone that spells the same address another way", async () => {
+    const node = rack();
+    const spelled = [{ address: "FD00:0::1", ports }];
+    await node.want({ ...wanted("web", spelled), addresses: [ip("fd00::1")] });
+    expect(node.writes).toEqual([]);
+  });
+
+  it("against another writer that always changes it back writes ever more rarely", async () => {
+    const node = rack();
+    for (let seconds = 0; seconds < 600; seconds++) {
+      await node.want(wanted("web", right));
+      await node.want(wanted("web", [{ address: VIP, ports: [] }]));
+      await node.advance(1_000);
+    }
+    expect(node.writes.length).toBeLessThanOrEqual(8);
+  });
+
+  it("costs the other Services nothing when one is refused", async () => {
+    const node = rack();
+    node.fail(new Error("denied the request"));
+    await node.want(wanted("a"), wanted("b"));
+    expect(node.writes).toEqual(["a", "b"]);
+    node.fail(null);
+    await node.advance(1_000);
+    expect(node.writes).toEqual(["a", "b", "a", "b"]);
+  });
+
+  it("while the API server is away asks with one Service at a time, says so once, and writes all when it is back", async () => {
+    const node = rack();
+    const all = Array.from({ length: 100 }, (_, number) => wanted(`s${number}`));
+    node.fail(new KubeUnreachable("connect ECONNREFUSED"));
+    await node.want(...all);
+    await node.advance(60_000);
+    expect(node.writes.length).toBeLessThan(15);
+    expect(node.lines).toHaveLength(1);
+    node.fail(null);
+    node.writes.splice(0);
+    await node.advance(31_000);
+    expect(new Set(node.writes).size).toBe(100);
+  });
+
+  it("logs a refusal again only when its reason is another", async () => {
+    const node = rack();
+    node.fail(new Error("denied the request"));
+    await node.want(wanted());
+    await node.advance(60_000);
+    expect(node.lines).toHaveLength(1);
+    node.fail(new Error("too many requests"));
+    await node.advance(60_000);
+    expect(node.lines).toHaveLength(2);
+  });
+
+  it("looks at each of many Services a few times, not once for every write", async () => {
+    const node = rack();
+    let looks = 0;
+    const all = Array.from({ length: 500 }, (_, number) => {
+      const { service: fact, ...rest } = wanted(`s${number}`);
+      return {
+        ...rest,
+        get service() {
+          looks += 1;
+          return fact;
+        },
+      };
+    });
+    await node.want(...all);
+    expect(node.writes).toHaveLength(500);
+    expect(looks).toBeLessThan(500 * 20);
+  });
+});
