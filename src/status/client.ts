@@ -24,7 +24,9 @@ export async function fetchStatus(socketPath: string, timeoutMillis = 5_000): Pr
   }
   const report = StatusReport.safeParse(document);
   if (!report.success) {
-    throw new StatusUnavailable(`${socketPath}: the daemon speaks another version; use the vipcast that is running`);
+    const { version } = Object(document) as { version?: unknown };
+    const which = typeof version === "string" ? `vipcast ${version.slice(0, 40)}` : "another version";
+    throw new StatusUnavailable(`${socketPath}: the daemon is ${which}; ask it with the same version`);
   }
   return report.data;
 }

@@ -1,5 +1,5 @@
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { request } from "node:http";
+import { createServer, request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -99,6 +99,14 @@ describe("the status server", () => {
     expect((await fetchStatus(socket)).node).toBe("node-1");
     await second.close();
     expect(existsSync(socket)).toBe(false);
+  });
+
+  it("of a daemon of another version names the version", async () => {
+    const socket = join(folder, "newer.sock");
+    const newer = createServer((_, response) => response.end('{"version":"9.1.0","new":[]}'));
+    await new Promise<void>((listening) => newer.listen(socket, listening));
+    await expect(fetchStatus(socket)).rejects.toThrow("the daemon is vipcast 9.1.0; ask it with the same version");
+    newer.close();
   });
 
   it("without a daemon says what to do", async () => {
