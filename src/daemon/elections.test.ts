@@ -10,7 +10,7 @@ const wanted = new Map<string, LeasePlan>([
 ]);
 
 /** Elections that write down what is done with them. */
-function rack(onStop: () => void = () => {}) {
+function rack(onStop: () => void = () => {}, released: Promise<void> = Promise.resolve()) {
   const trace: string[] = [];
   const elections = new Elections(({ lease }) => {
     trace.push(`start ${lease.name}`);
@@ -20,6 +20,7 @@ function rack(onStop: () => void = () => {}) {
       stop: async () => {
         trace.push("stop");
         onStop();
+        await released;
       },
     };
   });
@@ -44,5 +45,17 @@ describe("the elections of a node", () => {
     await elections.stop();
     elections.converge(wanted);
     expect(happened()).toEqual(["stop"]);
+  });
+
+  it("one that is wanted again starts only when its predecessor has given the Lease up", async () => {
+    const released = Promise.withResolvers<void>();
+    const { elections, happened } = rack(() => {}, released.promise);
+    elections.converge(wanted);
+    elections.converge(new Map());
+    elections.converge(wanted);
+    expect(happened()).toEqual(["start plndr-cp-lock", "stand", "stop"]);
+    released.resolve();
+    await new Promise((done) => setImmediate(done));
+    expect(happened()).toEqual(["start plndr-cp-lock", "stand"]);
   });
 });

@@ -13,7 +13,9 @@ export interface Election {
 export class Elections {
   readonly #start: (plan: LeasePlan) => Election;
   readonly #running = new Map<string, Election>();
-  readonly #stopping = new Set<Promise<void>>();
+  /** Ended, but still giving its Lease up. */
+  readonly #stopping = new Map<string, Promise<void>>();
+  #wanted: ReadonlyMap<string, LeasePlan> = new Map();
   #stopped = false;
 
   constructor(start: (plan: LeasePlan) => Election) {
@@ -28,13 +30,19 @@ export class Elections {
   converge(leases: ReadonlyMap<string, LeasePlan>): void {
     // The end of an election changes a fact, and so leads to a plan, which must not start it anew.
     if (this.#stopped) return;
+    this.#wanted = leases;
     for (const [key, election] of this.#running) {
       if (leases.has(key)) continue;
       this.#running.delete(key);
-      const stopped = election.stop().finally(() => this.#stopping.delete(stopped));
-      this.#stopping.add(stopped);
+      const stopped = election.stop().finally(() => {
+        this.#stopping.delete(key);
+        this.converge(this.#wanted);
+      });
+      this.#stopping.set(key, stopped);
     }
     for (const [key, plan] of leases) {
+      // Both would act under one identity: the release by the earlier could take the Lease from the later.
+      if (this.#stopping.has(key)) continue;
       let election = this.#running.get(key);
       if (!election) {
         election = this.#start(plan);
@@ -49,6 +57,6 @@ export class Elections {
     this.#stopped = true;
     const all = [...this.#running.values()];
     this.#running.clear();
-    await Promise.all([...this.#stopping, ...all.map((election) => election.stop())]);
+    await Promise.all([...this.#stopping.values(), ...all.map((election) => election.stop())]);
   }
 }

@@ -22,6 +22,8 @@ const wanted = (name = "web", ingress: readonly IngressFact[] = []): StatusPlan 
   vipHost: null,
 });
 
+const settled = (): Promise<void> => new Promise((done) => setImmediate(done));
+
 /** A writer whose writes are written down, and fail with `failure` while there is one. */
 function rack() {
   const clock = new VirtualClock();
@@ -37,7 +39,6 @@ function rack() {
   };
   const log = pino({ level: "debug" }, { write: (line: string) => void lines.push(line) });
   const writer = new StatusWriter({ api, clock, entropy: { fraction: () => 0 } as never, log });
-  const settled = (): Promise<void> => new Promise((done) => setImmediate(done));
   return {
     writes,
     lines,
