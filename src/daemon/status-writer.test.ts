@@ -38,7 +38,7 @@ function rack() {
     async writeVipHost(): Promise<void> {},
   };
   const log = pino({ level: "debug" }, { write: (line: string) => void lines.push(line) });
-  const writer = new StatusWriter({ api, clock, entropy: { fraction: () => 0 } as never, log });
+  const writer = new StatusWriter({ api, clock, entropy: { fraction: () => 0 }, log });
   return {
     writes,
     lines,

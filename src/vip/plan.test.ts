@@ -296,6 +296,33 @@ describe("a Service with BGP", () => {
     expect(mine.statuses[0]?.vipHost).toBe("node-1");
   });
 
+  it("with its own election may name the global Lease, which is then stood for", () => {
+    const result = webPlan({}, { leaseName: "kube-system/plndr-svcs-lock" }, { perServiceElection: true });
+    expect(result.leases.get("kube-system/plndr-svcs-lock")?.stands).toBe(true);
+  });
+
+  it("that shares the Lease of the control plane does not keep it on a node whose API server failed", () => {
+    const shared = { ...policy("arp", { controlPlane, services: { ...services, lease: cpLease } }) };
+    const result = plan(
+      snapshot({
+        policy: shared,
+        services: served(web()),
+        endpoints: slices(4, ready("node-2")),
+        probe: { state: "failed", detail: "connection refused" },
+        leases: leases("plndr-cp-lock", held),
+      }),
+    );
+    expect(result.leases.get("kube-system/plndr-cp-lock")?.stands).toBe(false);
+  });
+
+  it("with its own election is refused alone when its annotation names what is no Lease", () => {
+    for (const leaseName of ["..", "a/b/c", "a/..", "/web", "web?x=1", "Web"]) {
+      const result = webPlan({}, { leaseName }, { perServiceElection: true });
+      expect(decided(result)).toBe(`election: annotation kube-vip.io/leaseName is "${leaseName}"`);
+      expect(result.leases.size).toBe(0);
+    }
+  });
+
   it("with its own election and policy Local is stood for by nodes with an endpoint only", () => {
     const result = webPlan(
       { endpoints: slices(4, ready("node-2")) },

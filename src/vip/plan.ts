@@ -117,10 +117,14 @@ class Draft {
     this.fallback = fallback;
   }
 
-  /** Stands for a Lease when any of its users wants it. */
+  /**
+   * Stands for a Lease when any of its users wants it. Where the control plane is among them it decides alone: a node
+   * that kept its Lease for the sake of a Service would keep the VIP from the nodes whose API server is ready.
+   */
   stand(lease: LeaseName, stands: boolean, purpose: LeasePlan["purpose"]): void {
     const key = leaseText(lease);
     const earlier = this.leases.get(key);
+    if (earlier?.purpose === "control-plane") return;
     this.leases.set(key, {
       lease,
       stands: stands || (earlier?.stands ?? false),
@@ -221,6 +225,7 @@ function planService(draft: Draft, service: ServiceFact, settings: ServicePolicy
       : open("ignored", "no kube-vip.io/ignore annotation"),
     classGate(service, settings),
   ];
+  const lease = serviceLease(draft, service, settings);
   const admitted = firstClosed(entrance) === null;
   for (const { word, reason } of named.refused) {
     const gate = closed("address", `${word} in ${named.source}: ${reason}`, "name an address that can be served");
@@ -248,7 +253,6 @@ function planService(draft: Draft, service: ServiceFact, settings: ServicePolicy
       lease: null,
     });
   }
-  const lease = serviceLease(draft, service, settings);
   const announced: IpAddress[] = [];
   let standing = false;
   for (const address of named.addresses) {
@@ -260,6 +264,7 @@ function planService(draft: Draft, service: ServiceFact, settings: ServicePolicy
     ];
     standing ||= firstClosed(gates) === null;
     if (lease) gates.push(electionGate(draft, lease));
+    else if (settings.perServiceElection) gates.push(misnamedLease(service));
     const { gate, at } = interfaceGate(
       draft.snapshot,
       draft.path,
@@ -270,7 +275,7 @@ function planService(draft: Draft, service: ServiceFact, settings: ServicePolicy
     const is = announce(draft, { owner: service.key, address, gates, at, attach: settings.attach, lease });
     if (is) announced.push(address);
   }
-  if (lease && admitted && leaseText(lease) !== leaseText(settings.lease)) draft.stand(lease, standing, "service");
+  if (lease && admitted && settings.perServiceElection) draft.stand(lease, standing, "service");
   if (announced.length > 0 && settings.updateStatus) {
     draft.statuses.push({
       service,
@@ -281,13 +286,21 @@ function planService(draft: Draft, service: ServiceFact, settings: ServicePolicy
   }
 }
 
-/** The Lease that decides who serves this Service; null when every node does. */
+/** The Lease that decides who serves this Service; null when every node does, or when its annotation names none. */
 function serviceLease(draft: Draft, service: ServiceFact, settings: ServicePolicy): LeaseName | null {
-  if (settings.perServiceElection) {
-    const [first, second] = (service.leaseName ?? `kubevip-${service.name}`).split("/", 2);
-    return second === undefined ? { namespace: service.namespace, name: first! } : { namespace: first!, name: second };
-  }
+  if (settings.perServiceElection) return leaseNameOf(service);
   return draft.path === "l2" ? settings.lease : null;
+}
+
+/** What Kubernetes takes as the name of an object; whatever else is in an annotation must not become part of a URL. */
+const OBJECT_NAME = /^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/;
+
+/** kube-vip's rule: "name" in the namespace of the Service, or "namespace/name". Null when that is no name. */
+function leaseNameOf(service: ServiceFact): LeaseName | null {
+  const words = (service.leaseName ?? `kubevip-${service.name}`).split("/");
+  const [namespace, name] = words.length === 1 ? [service.namespace, words[0]!] : words;
+  const isName = words.length <= 2 && OBJECT_NAME.test(namespace!) && OBJECT_NAME.test(name!);
+  return isName ? { namespace: namespace!, name: name! } : null;
 }
 
 interface Candidate {
@@ -341,6 +354,9 @@ function nodeGate(draft: Draft): Gate {
     ? closed("node", "the daemon is stopping", "start it again")
     : open("node", `${draft.snapshot.policy.node} is in service`);
 }
+
+const misnamedLease = ({ leaseName }: ServiceFact): Gate =>
+  closed("election", `annotation kube-vip.io/leaseName is "${leaseName}"`, "write NAME or NAMESPACE/NAME of a Lease");
 
 function electionGate(draft: Draft, lease: LeaseName): Gate {
   const fact = draft.snapshot.leases.get(leaseText(lease));
