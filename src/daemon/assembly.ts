@@ -59,7 +59,8 @@ const NODES = "/api/v1/nodes";
 export class Manager {
   readonly #settings: Settings;
   readonly #policy: Policy;
-  readonly #warnings: string[];
+  readonly #warnings: readonly string[];
+  readonly #troubles: string[] = [];
   readonly #log: Logger;
   readonly #metrics = new Metrics();
   /** What has been started, to be closed in the opposite order. */
@@ -71,7 +72,7 @@ export class Manager {
   constructor(settings: Settings, warnings: readonly string[], log: Logger) {
     this.#settings = settings;
     this.#policy = policyOf(settings);
-    this.#warnings = [...warnings];
+    this.#warnings = warnings;
     this.#log = log;
   }
 
@@ -113,6 +114,7 @@ export class Manager {
       announcer,
       statuses,
       warnings: this.#warnings,
+      troubles: this.#troubles,
     });
     this.#closers.push(() => node.close());
     await this.#serve(node);
@@ -211,8 +213,12 @@ export class Manager {
         const md5Keys = bgp.peers.flatMap(({ address: remote, password }) =>
           password !== null && familyOf(remote) === familyOf(address) ? [{ remote, password }] : [],
         );
-        const listening = await tcpListener.listen({ local, md5Keys }, (stream) => speaker.accept(stream));
-        this.#closers.push(() => listening.close());
+        try {
+          const listening = await tcpListener.listen({ local, md5Keys }, (stream) => speaker.accept(stream));
+          this.#closers.push(() => listening.close());
+        } catch (error) {
+          throw new Error(`vipcast_bgp_listen: cannot listen on ${address} port ${local.port}`, { cause: error });
+        }
       }
     }
     speaker.setPeers(bgp.peers.map((peer) => peerConfigOf(peer, network)));
@@ -268,7 +274,7 @@ export class Manager {
         await server.listenTcp(port, host);
       } catch (error) {
         const reason = error instanceof Error ? error.message : String(error);
-        this.#warnings.push(`${name}: nothing is served on port ${port}: ${reason}`);
+        this.#troubles.push(`${name}: nothing is served on port ${port}: ${reason}`);
         emit(this.#log, "status.port-failed", { name, port, error: reason }, "port cannot be had");
       }
     };

@@ -19,7 +19,7 @@ export async function runManager(settings: Settings, warnings: readonly string[]
   try {
     await manager.start();
   } catch (error) {
-    emit(log, "daemon.failed", { error: error instanceof Error ? error.message : String(error) }, "could not start");
+    emit(log, "daemon.failed", { error: sentence(error) }, "could not start");
     await manager.stop("could not start");
     return 1;
   }
@@ -33,6 +33,12 @@ export async function runManager(settings: Settings, warnings: readonly string[]
   limit.close();
   emit(log, "daemon.stopped", {}, "stopped");
   return 0;
+}
+
+/** The message of an error with those of its causes. */
+function sentence(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause === undefined ? error.message : `${error.message}: ${sentence(error.cause)}`;
 }
 
 function firstSignal(): Promise<NodeJS.Signals> {

@@ -9,7 +9,7 @@ import { type AddressToAdd, type InterfaceAddress, type KernelNetwork, NetlinkRe
 import { StatusReport } from "../status/report.ts";
 import { serviceFact } from "../vip/facts.ts";
 import type { LeasePlan } from "../vip/plan.ts";
-import type { LeaseFact, Policy, ProbeFact } from "../vip/snapshot.ts";
+import type { LeaseFact, Policy, ProbeFact, ServicePolicy } from "../vip/snapshot.ts";
 import { Elections } from "./elections.ts";
 import { NodeDaemon, type NodeParts } from "./node.ts";
 
@@ -28,6 +28,17 @@ const policy: Policy = {
     probed: true,
   },
   services: null,
+};
+const services: ServicePolicy = {
+  namespace: null,
+  className: "kube-vip.io/kube-vip-class",
+  classOnly: false,
+  legacyClassHandling: true,
+  perServiceElection: false,
+  lease: { namespace: "kube-system", name: "plndr-svcs-lock" },
+  interfaceName: null,
+  attach: false,
+  updateStatus: false,
 };
 const frozen: Clock = {
   now: () => Instant.of(1_000),
@@ -122,6 +133,7 @@ function rack(change: Partial<NodeParts> = {}, left: InterfaceAddress[] = []) {
     announcer,
     statuses: null,
     warnings: [],
+    troubles: [],
     ...change,
   });
   return {
@@ -309,6 +321,21 @@ describe("the loop of a node", () => {
     expect(node.happened()).toEqual(["withdraw"]);
     node.daemon.finishStop();
     expect(node.happened()).toEqual(["remove 10.0.0.100 from 1"]);
+  });
+
+  it("logs each word that a Service cannot have once, not with every plan", () => {
+    const lines: string[] = [];
+    const fact = serviceFact({
+      metadata: { namespace: "default", name: "web", annotations: { "kube-vip.io/loadbalancerIPs": "vip.example,x" } },
+      spec: { type: "LoadBalancer" },
+    });
+    const node = rack({
+      policy: { ...policy, controlPlane: null, services },
+      services: { facts: new Map([[fact.key, fact]]), synced: true, lastError: null },
+      log: pino({ level: "debug" }, { write: (line: string) => void lines.push(line) }),
+    });
+    for (let plans = 0; plans < 5; plans++) node.daemon.replan();
+    expect(lines.filter((line) => line.includes("vip.refused"))).toHaveLength(2);
   });
 
   it("reports in the published form", () => {

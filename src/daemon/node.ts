@@ -51,6 +51,7 @@ export interface NodeParts {
   readonly announcer: { setVips(vips: ReadonlyMap<IpAddress, SegmentVip>): void };
   readonly statuses: { want(statuses: Plan["statuses"]): void } | null;
   readonly warnings: readonly string[];
+  readonly troubles: readonly string[];
 }
 
 export interface SegmentVip {
@@ -181,6 +182,7 @@ export class NodeDaemon {
       startedAt: this.#startedAt,
       startedInstant: this.#startedInstant,
       warnings: parts.warnings,
+      troubles: parts.troubles,
     });
   }
 
@@ -246,7 +248,8 @@ export class NodeDaemon {
   /** One line for each thing that an operator would want to find in the log afterwards. */
   #say(before: Plan, next: Plan): void {
     const { log, probe, services, slices, nodes } = this.#parts;
-    const name = (vip: VipPlan): string => `${vip.owner} ${vip.address} ${vip.path}`;
+    // What is refused has no address; the gate at the end says which word of the Service it is.
+    const name = (vip: VipPlan): string => `${vip.owner} ${vip.address ?? vip.gates.at(-1)?.fact} ${vip.path}`;
     const had = new Map(before.vips.map((vip) => [name(vip), vip]));
     for (const vip of next.vips) {
       const was = had.get(name(vip));
@@ -261,10 +264,12 @@ export class NodeDaemon {
         emit(log, "vip.refused", { owner, reason: gate.fact }, "VIP refused");
       }
     }
-    for (const { owner, address, path, announced } of had.values()) {
-      if (!announced) continue;
-      const moved = next.vips.some((vip) => vip.owner === owner && vip.address === address && vip.announced);
-      const reason = moved ? "reached by another path now" : "no longer asked for";
+    const place = ({ owner, address }: VipPlan): string => `${owner} ${address}`;
+    const gone = [...had.values()].filter((vip) => vip.announced);
+    const reached = new Set(gone.length > 0 ? next.vips.filter((vip) => vip.announced).map(place) : []);
+    for (const vip of gone) {
+      const { owner, address, path } = vip;
+      const reason = reached.has(place(vip)) ? "reached by another path now" : "no longer asked for";
       emit(log, "vip.withdrawn", { owner, address, path, gate: null, reason }, "VIP withdrawn");
     }
     if (next.fallback && !before.fallback) emit(log, "fallback.started", {}, "no BGP session: ARP and NDP stand in");

@@ -18,6 +18,8 @@ export interface ReportFacts {
   readonly startedAt: Date;
   readonly startedInstant: Instant;
   readonly warnings: readonly string[];
+  /** What could not be had when the daemon started. */
+  readonly troubles: readonly string[];
 }
 
 export function report(facts: ReportFacts): StatusReport {
@@ -93,12 +95,14 @@ function vipReport(vip: VipPlan, snapshot: Snapshot): StatusReport["vips"][numbe
 }
 
 /** Things that somebody should look at; an empty list makes the node healthy. */
-function problemsOf({ snapshot, plan, peers, kubernetes, addressFailures }: ReportFacts): string[] {
-  const problems: string[] = [];
+function problemsOf({ snapshot, plan, peers, kubernetes, addressFailures, troubles }: ReportFacts): string[] {
+  const problems = [...troubles];
   if (kubernetes.error !== null) problems.push(`Kubernetes: ${kubernetes.error}`);
   for (const peer of peers) {
     if (peer.state !== "established") {
-      problems.push(`peer ${peer.name} is ${peer.state}${peer.lastError ? `: ${peer.lastError.message}` : ""}`);
+      problems.push(
+        `peer ${peer.name} is not up (${peer.state})${peer.lastError ? `: ${peer.lastError.message}` : ""}`,
+      );
     }
     for (const { family, reason } of peer.notAnnounced) problems.push(`peer ${peer.name}: no ${family}: ${reason}`);
   }
