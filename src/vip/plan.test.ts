@@ -392,6 +392,14 @@ describe("ARP mode", () => {
     expect([...result.leases.values()].map((it) => it.stands)).toEqual([false, false]);
   });
 
+  it("names the interface as the reason on a node that lacks it, not the election for which it does not stand", () => {
+    const away = { ...controlPlane, interfaceName: "eth7" };
+    const result = arp({ policy: policy("arp", { controlPlane: away }), leases: leases("plndr-cp-lock", foreign) });
+    expect(decided(result)).toBe("interface: eth7 does not exist");
+    const perService = policy("arp", { services: { ...services, perServiceElection: true, interfaceName: "eth7" } });
+    expect(arp({ policy: perService }).leases.get("default/kubevip-web")?.stands).toBe(false);
+  });
+
   it("says so when no interface has a subnet that holds the address", () => {
     const far = ip("192.0.2.1");
     const result = arp({ leases: both, services: served(web({ annotatedAddresses: [far] })) });

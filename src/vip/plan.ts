@@ -179,14 +179,11 @@ function planControlPlane(draft: Draft): void {
     draft.stand(settings.lease, elected && apiServer.open && node.open && interfaceIsUp, "control-plane");
   }
   for (const address of settings.addresses) {
-    const gates = [
-      open("address", `${address} from the configuration`),
-      apiServer,
-      node,
-      ...(elected ? [electionGate(draft, settings.lease)] : []),
-    ];
+    const gates = [open("address", `${address} from the configuration`), apiServer, node];
+    // Before the election: a node without the interface does not stand, and that is the reason to tell.
     const { gate, at } = interfaceGate(draft.snapshot, draft.path, address, settings.interfaceName);
     gates.push(gate);
+    if (elected) gates.push(electionGate(draft, settings.lease));
     announce(draft, {
       owner: "control-plane",
       address,
@@ -262,9 +259,6 @@ function planService(draft: Draft, service: ServiceFact, settings: ServicePolicy
       endpointGate(draft.snapshot, service, address),
       nodeGate(draft),
     ];
-    standing ||= firstClosed(gates) === null;
-    if (lease) gates.push(electionGate(draft, lease));
-    else if (settings.perServiceElection) gates.push(misnamedLease(service));
     const { gate, at } = interfaceGate(
       draft.snapshot,
       draft.path,
@@ -272,6 +266,9 @@ function planService(draft: Draft, service: ServiceFact, settings: ServicePolicy
       service.serviceInterface ?? settings.interfaceName,
     );
     if (draft.path === "l2" || settings.attach) gates.push(gate);
+    standing ||= firstClosed(gates) === null;
+    if (lease) gates.push(electionGate(draft, lease));
+    else if (settings.perServiceElection) gates.push(misnamedLease(service));
     const is = announce(draft, { owner: service.key, address, gates, at, attach: settings.attach, lease });
     if (is) announced.push(address);
   }
