@@ -46,7 +46,7 @@ export function ipFromBytes(bytes: Uint8Array): IpAddress {
 
 /** 4 octets for IPv4, 16 for IPv6. */
 export function ipToBytes(address: IpAddress): Uint8Array {
-  if (isIpv4(address)) return Uint8Array.from(address.split(".", 4), Number);
+  if (isIpv4(address)) return ipv4Bytes(address);
   const bytes = new Uint8Array(16);
   const [head = "", tail] = address.split("::") as [string?, string?];
   const front = head === "" ? [] : head.split(":");
@@ -60,6 +60,20 @@ export function ipToBytes(address: IpAddress): Uint8Array {
   back.forEach((group, index) => put(group, 8 - back.length + index));
   return bytes;
 }
+
+/** By hand: with ten thousand Services each plan asks this for all of them. */
+function ipv4Bytes(address: Ipv4): Uint8Array {
+  const bytes = new Uint8Array(4);
+  let index = 0;
+  for (let at = 0; at < address.length; at++) {
+    const code = address.charCodeAt(at);
+    if (code === DOT) index += 1;
+    else bytes[index] = bytes[index]! * 10 + code - DIGIT_ZERO;
+  }
+  return bytes;
+}
+const DOT = 0x2e;
+const DIGIT_ZERO = 0x30;
 
 export const isLinkLocal = (address: IpAddress): boolean =>
   isIpv4(address) ? address.startsWith("169.254.") : /^fe[89ab]/.test(address);

@@ -26,10 +26,10 @@ export class AddressConverger {
 
   /** Puts every wanted address where it belongs. */
   add(wanted: ReadonlyMap<IpAddress, AddressPlan>): void {
-    const present = this.#network.addresses();
+    const present = new Map(this.#network.addresses().map((it) => [placeOf(it), it]));
     for (const address of this.#failures.keys()) if (!wanted.has(address)) this.#failures.delete(address);
     for (const plan of wanted.values()) {
-      const found = present.find((it) => it.address === plan.address && it.interfaceIndex === plan.interfaceIndex);
+      const found = present.get(placeOf(plan));
       if (found && (!found.owned || found.prefixLength === plan.prefixLength)) {
         this.#failures.delete(plan.address);
         continue;
@@ -77,3 +77,6 @@ export class AddressConverger {
     }
   }
 }
+
+const placeOf = ({ address, interfaceIndex }: Pick<InterfaceAddress, "address" | "interfaceIndex">): string =>
+  `${interfaceIndex} ${address}`;

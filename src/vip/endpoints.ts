@@ -1,5 +1,5 @@
 import type { Family } from "../addr/ip.ts";
-import type { EndpointFact, EndpointSliceFact, ServiceKey } from "./facts.ts";
+import type { EndpointSliceFact, ServiceKey } from "./facts.ts";
 
 /** The endpoints of each Service, folded from all of its slices. */
 export type EndpointsByService = ReadonlyMap<ServiceKey, readonly EndpointSliceFact[]>;
@@ -14,15 +14,6 @@ export function groupSlices(slices: Iterable<EndpointSliceFact>): EndpointsBySer
   return grouped;
 }
 
-/**
- * kube-proxy's rule over the given endpoints: the ready ones, or, where none is ready, those that are serving although
- * they terminate.
- */
-function usableEndpoints(endpoints: readonly EndpointFact[]): readonly EndpointFact[] {
-  const ready = endpoints.filter((endpoint) => endpoint.ready);
-  return ready.length > 0 ? ready : endpoints.filter((endpoint) => endpoint.serving && endpoint.terminating);
-}
-
 export interface EndpointCount {
   /** Usable for a connection that enters at this node. */
   readonly usable: number;
@@ -32,7 +23,8 @@ export interface EndpointCount {
 
 /**
  * What a connection to the VIP finds behind this node: any usable endpoint of the cluster, or with policy Local only
- * those on `node` (kube-proxy falls back to terminating endpoints per node there).
+ * those on `node`. Usable is kube-proxy's rule over these: the ready ones, or, where none is ready, those that are
+ * serving although they terminate.
  */
 export function countEndpoints(
   slices: readonly EndpointSliceFact[],
@@ -40,7 +32,15 @@ export function countEndpoints(
   policy: "Cluster" | "Local",
   node: string,
 ): EndpointCount {
-  const all = slices.filter((slice) => slice.family === family).flatMap((slice) => slice.endpoints);
-  const candidates = policy === "Local" ? all.filter((endpoint) => endpoint.node === node) : all;
-  return { usable: usableEndpoints(candidates).length, listed: all.length };
+  let [listed, ready, terminating] = [0, 0, 0];
+  for (const slice of slices) {
+    if (slice.family !== family) continue;
+    listed += slice.endpoints.length;
+    for (const endpoint of slice.endpoints) {
+      if (policy === "Local" && endpoint.node !== node) continue;
+      if (endpoint.ready) ready += 1;
+      else if (endpoint.serving && endpoint.terminating) terminating += 1;
+    }
+  }
+  return { usable: ready > 0 ? ready : terminating, listed };
 }

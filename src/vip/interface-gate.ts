@@ -13,7 +13,7 @@ export function interfaceGate(
   const { interfaces, policy } = snapshot;
   const fixed = wanted !== null && wanted !== "auto";
   const fallbackOnly = policy.mode === "auto" && path === "l2";
-  const connected = interfaces.find((it) => !it.loopback && it.subnets.some((subnet) => holds(subnet, address)));
+  const connected = path === "bgp" ? null : connectedTo(interfaces, address);
   if (fallbackOnly && !connected) {
     return {
       gate: closed(
@@ -62,6 +62,20 @@ export function anyInterfaceUp(snapshot: Snapshot): boolean {
   return snapshot.interfaces.some(
     (it) => it.up && !it.loopback && (wanted === null || wanted === "auto" || it.name === wanted),
   );
+}
+
+/** The interface that a neighbour of this subnet is reached by: of the narrowest subnet, preferably one that is up. */
+function connectedTo(interfaces: readonly InterfaceFact[], address: IpAddress): InterfaceFact | null {
+  let best: { readonly link: InterfaceFact; readonly length: number } | null = null;
+  for (const link of interfaces) {
+    if (link.loopback) continue;
+    for (const subnet of link.subnets) {
+      const isBetter =
+        best === null || (link.up === best.link.up ? subnet.length > best.length : link.up && !best.link.up);
+      if (isBetter && holds(subnet, address)) best = { link, length: subnet.length };
+    }
+  }
+  return best?.link ?? null;
 }
 
 function holds(subnet: InterfaceFact["subnets"][number], address: IpAddress): boolean {

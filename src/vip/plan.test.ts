@@ -400,6 +400,26 @@ describe("ARP mode", () => {
     expect(arp({ policy: perService }).leases.get("default/kubevip-web")?.stands).toBe(false);
   });
 
+  it("puts a VIP on the interface of the narrowest subnet, and on one that is up before one that is down", () => {
+    const link = (index: number, length: number, up = true) => ({
+      index,
+      name: `eth${index}`,
+      up,
+      loopback: false,
+      subnets: [{ address: ip("10.0.0.1"), length }],
+    });
+    const at = (...interfaces: ReturnType<typeof link>[]): number | undefined =>
+      plan(
+        snapshot({
+          policy: policy("arp", { controlPlane }),
+          leases: leases("plndr-cp-lock", held),
+          interfaces,
+        }),
+      ).segments.get(CP);
+    expect(at(link(2, 8), link(3, 24), link(4, 16))).toBe(3);
+    expect(at(link(2, 24, false), link(3, 8))).toBe(3);
+  });
+
   it("says so when no interface has a subnet that holds the address", () => {
     const far = ip("192.0.2.1");
     const result = arp({ leases: both, services: served(web({ annotatedAddresses: [far] })) });

@@ -14,6 +14,15 @@ export interface ServiceAddresses {
  * what the status says for that family; the status; `spec.loadBalancerIP`.
  */
 export function serviceAddresses(service: ServiceFact): ServiceAddresses {
+  let addresses = found.get(service);
+  if (!addresses) found.set(service, (addresses = find(service)));
+  return addresses;
+}
+
+/** Facts do not change: what was found in one stays true while it is planned with again and again. */
+const found = new WeakMap<ServiceFact, ServiceAddresses>();
+
+function find(service: ServiceFact): ServiceAddresses {
   if (service.annotatedAddresses) return sort("annotation kube-vip.io/loadbalancerIPs", service.annotatedAddresses);
   const { loadBalancerIp } = service;
   const ingress = service.ingress.map((entry) => entry.address);
