@@ -338,6 +338,35 @@ describe("the loop of a node", () => {
     expect(lines.filter((line) => line.includes("vip.refused"))).toHaveLength(2);
   });
 
+  it("while changes keep coming plans for half of the time at most, and at once after a rest", () => {
+    let [now, plans] = [0, 0];
+    const alarms: { at: Instant | null; readonly ring: () => void }[] = [];
+    const clock: Clock = {
+      now: () => Instant.of(now),
+      wallTime: () => new Date(0),
+      alarm: (ring) => {
+        const alarm = { at: null as Instant | null, ring };
+        alarms.push(alarm);
+        return { set: (at) => void (alarm.at = at), close: () => {} };
+      },
+    };
+    const change = (): void => {
+      node.daemon.replanSoon();
+      for (const alarm of alarms) if (Instant.isDue(alarm.at, clock.now())) alarm.ring();
+    };
+    const planning = (): void => {
+      plans += 1;
+      now += 40;
+    };
+    const node = rack({ clock, announcer: { setVips: planning } });
+    for (; now < 8_000; now += 5) change();
+    expect(plans).toBeLessThanOrEqual(100);
+    now += 10_000;
+    plans = 0;
+    change();
+    expect(plans).toBe(1);
+  });
+
   it("reports in the published form", () => {
     const node = rack();
     node.daemon.replan();

@@ -90,6 +90,7 @@ export class NodeDaemon {
   readonly #lingering = new Map<IpAddress, AddressPlan>();
   #closed = false;
   #saidSynced = false;
+  #restUntil: Instant;
   #probeState = "";
 
   constructor(parts: NodeParts) {
@@ -100,11 +101,16 @@ export class NodeDaemon {
     this.#startedAt = parts.clock.wallTime();
     this.#startedInstant = parts.clock.now();
     this.#downSince = parts.clock.now();
+    this.#restUntil = parts.clock.now();
   }
 
-  /** Folds a burst of changes into one plan; for facts that nobody's safety depends on. */
+  /**
+   * Folds a burst of changes into one plan; for facts that nobody's safety depends on. While changes keep coming, as
+   * much time passes between two plans as the last one took: the rest of the daemon has half of the processor.
+   */
   replanSoon(): void {
-    this.#soon.set(this.#parts.clock.now());
+    const now = this.#parts.clock.now();
+    this.#soon.set(now > this.#restUntil ? now : this.#restUntil);
   }
 
   /** Plans and converges now. A call from within (a converger that changed a fact) runs once more afterwards. */
@@ -114,6 +120,7 @@ export class NodeDaemon {
     this.#again = true;
     if (this.#replanning) return;
     this.#replanning = true;
+    const began = this.#parts.clock.now();
     try {
       while (this.#again) {
         this.#again = false;
@@ -122,6 +129,8 @@ export class NodeDaemon {
       }
     } finally {
       this.#replanning = false;
+      const ended = this.#parts.clock.now();
+      this.#restUntil = Instant.add(ended, ended - began);
     }
   }
 
@@ -248,12 +257,13 @@ export class NodeDaemon {
   /** One line for each thing that an operator would want to find in the log afterwards. */
   #say(before: Plan, next: Plan): void {
     const { log, probe, services, slices, nodes } = this.#parts;
-    // What is refused has no address; the gate at the end says which word of the Service it is.
-    const name = (vip: VipPlan): string => `${vip.owner} ${vip.address ?? vip.gates.at(-1)?.fact} ${vip.path}`;
-    const had = new Map(before.vips.map((vip) => [name(vip), vip]));
-    for (const vip of next.vips) {
-      const was = had.get(name(vip));
-      had.delete(name(vip));
+    // Most plans have the same VIPs in the same order as the one before: then nothing needs to be looked up.
+    const isAligned =
+      before.vips.length === next.vips.length && next.vips.every((vip, at) => isSameVip(vip, before.vips[at]!));
+    const had = new Map(isAligned ? [] : before.vips.map((vip) => [nameOf(vip), vip]));
+    for (const [at, vip] of next.vips.entries()) {
+      const was = isAligned ? before.vips[at] : had.get(nameOf(vip));
+      if (!isAligned) had.delete(nameOf(vip));
       const { owner, address, path } = vip;
       const gate = firstClosed(vip.gates);
       if (vip.announced && !was?.announced) {
@@ -285,6 +295,12 @@ export class NodeDaemon {
     }
   }
 }
+
+/** What is refused has no address; the gate at the end says which word of the Service it is. */
+const wordOf = (vip: VipPlan): string | undefined => vip.address ?? vip.gates.at(-1)?.fact;
+const nameOf = (vip: VipPlan): string => `${vip.owner} ${wordOf(vip)} ${vip.path}`;
+const isSameVip = (a: VipPlan, b: VipPlan): boolean =>
+  a.owner === b.owner && a.path === b.path && wordOf(a) === wordOf(b);
 
 /** Our own VIPs are left out: what they would say about subnets is what we said ourselves. */
 function interfaceFact(link: Link, present: readonly InterfaceAddress[]): InterfaceFact {
