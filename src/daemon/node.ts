@@ -7,7 +7,7 @@
  * when the elector says that the Lease is lost, the VIP is gone when the call returns.
  */
 import type { Logger } from "pino";
-import type { IpAddress } from "../addr/ip.ts";
+import type { Family, IpAddress } from "../addr/ip.ts";
 import type { Prefix } from "../addr/prefix.ts";
 import { Instant } from "../base/time.ts";
 import type { PeerStatus } from "../bgp/session/speaker.ts";
@@ -219,7 +219,7 @@ export class NodeDaemon {
       probe: probe?.fact ?? UNPROBED,
       sessions: {
         configured: peers.map((peer) => peer.name),
-        established: up.map((peer) => peer.name),
+        established: up.map((peer) => ({ name: peer.name, families: announcedFamilies(peer) })),
         upSince: Instant.earliest(...up.map((peer) => peer.since)),
         downSince: this.#downSince,
       },
@@ -294,6 +294,12 @@ export class NodeDaemon {
       emit(log, "kube.synced", counts, "first lists are in");
     }
   }
+}
+
+/** Families of the session without those of which nothing can be announced (no next hop, say). */
+function announcedFamilies({ families, notAnnounced }: PeerStatus): readonly Family[] {
+  const carried = families.filter((family) => !notAnnounced.some((it) => it.family === family));
+  return carried.map((family) => (family === "ipv4-unicast" ? 4 : 6));
 }
 
 /** What is refused has no address; the gate at the end says which word of the Service it is. */

@@ -64,7 +64,12 @@ const snapshot = (rest: Partial<Snapshot>): Snapshot => ({
   node: null,
   leases: new Map(),
   probe: { state: "ready", detail: "https://127.0.0.1:6443/readyz answers 200" },
-  sessions: { configured: ["r1"], established: ["r1"], upSince: Instant.of(0), downSince: null },
+  sessions: {
+    configured: ["r1"],
+    established: [{ name: "r1", families: [4, 6] }],
+    upSince: Instant.of(0),
+    downSince: null,
+  },
   interfaces: [
     { index: 1, name: "lo", up: true, loopback: true, subnets: [{ address: ip("127.0.0.1"), length: 8 }] },
     {
@@ -147,6 +152,13 @@ describe("the control-plane VIP with BGP", () => {
     expect(result.routes.size).toBe(1);
     expect(only(result).announced).toBe(false);
     expect(decided(result)).toBe("session: no session with r1 is established");
+  });
+
+  it("is not said to be announced where no session carries its family", () => {
+    const sessions = { ...snapshot({}).sessions, established: [{ name: "r1", families: [4] as const }] };
+    const result = run({ sessions }, { addresses: [CP, ip("fd00::100")] });
+    expect(result.vips.map((vip) => vip.announced)).toEqual([true, false]);
+    expect(firstClosed(result.vips[1]!.gates)?.fact).toBe("no session carries IPv6 (established with r1)");
   });
 
   it("goes to the configured interface", () => {
@@ -466,7 +478,7 @@ describe("mode auto", () => {
   it("gives the VIP back to BGP once a session has been up for the settle time", () => {
     const sessions = (upSince: number) => ({
       configured: ["r1"],
-      established: ["r1"],
+      established: [{ name: "r1", families: [4, 6] }],
       upSince: Instant.of(upSince),
       downSince: null,
     });
@@ -480,7 +492,12 @@ describe("mode auto", () => {
   });
 
   it("does not fall back because a session has only just come up", () => {
-    const sessions = { configured: ["r1"], established: ["r1"], upSince: Instant.of(99_900), downSince: null };
+    const sessions = {
+      configured: ["r1"],
+      established: [{ name: "r1", families: [4, 6] }],
+      upSince: Instant.of(99_900),
+      downSince: null,
+    };
     expect(auto({ sessions })).toMatchObject({ fallback: false, replanAt: null });
   });
 

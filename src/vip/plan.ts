@@ -325,16 +325,7 @@ function announce(draft: Draft, { owner, address, gates, at, attach, lease }: Ca
   }
   // The route is wanted whether or not a session is up: the speaker keeps it ready for the next one.
   if (admitted) draft.routes.add(hostPrefix(address));
-  const session =
-    sessions.established.length > 0
-      ? open("session", `established with ${sessions.established.join(", ")}`)
-      : closed(
-          "session",
-          sessions.configured.length === 0
-            ? "no BGP peer is configured"
-            : `no session with ${sessions.configured.join(", ")} is established`,
-          sessions.configured.length === 0 ? "set bgp_peers" : "see the peers in `vipcast status`",
-        );
+  const session = sessionGate(sessions, address);
   draft.vips.push({
     owner,
     address,
@@ -344,6 +335,20 @@ function announce(draft: Draft, { owner, address, gates, at, attach, lease }: Ca
     lease,
   });
   return admitted && session.open;
+}
+
+function sessionGate({ configured, established }: Snapshot["sessions"], address: IpAddress): Gate {
+  if (configured.length === 0) return closed("session", "no BGP peer is configured", "set bgp_peers");
+  const family = familyOf(address);
+  const heard = established.filter((it) => it.families.includes(family)).map((it) => it.name);
+  if (heard.length > 0) return open("session", `established with ${heard.join(", ")}`);
+  return closed(
+    "session",
+    established.length === 0
+      ? `no session with ${configured.join(", ")} is established`
+      : `no session carries IPv${family} (established with ${established.map((it) => it.name).join(", ")})`,
+    "see the peers in `vipcast status`",
+  );
 }
 
 function nodeGate(draft: Draft): Gate {

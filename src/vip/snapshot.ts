@@ -1,4 +1,4 @@
-import type { IpAddress } from "../addr/ip.ts";
+import type { Family, IpAddress } from "../addr/ip.ts";
 import type { Instant } from "../base/time.ts";
 import type { EndpointsByService } from "./endpoints.ts";
 import type { NodeFact, ServiceFact, ServiceKey } from "./facts.ts";
@@ -85,7 +85,8 @@ export interface ProbeFact {
 
 export interface SessionsFact {
   readonly configured: readonly string[];
-  readonly established: readonly string[];
+  /** With the families that are announced on the session. */
+  readonly established: readonly { readonly name: string; readonly families: readonly Family[] }[];
   /** When the first of the sessions that are up now came up; null while none is. */
   readonly upSince: Instant | null;
   /** When the last session went down, or the daemon started; null while one is up. */
