@@ -476,12 +476,7 @@ describe("mode auto", () => {
   });
 
   it("gives the VIP back to BGP once a session has been up for the settle time", () => {
-    const sessions = (upSince: number) => ({
-      configured: ["r1"],
-      established: [{ name: "r1", families: [4, 6] }],
-      upSince: Instant.of(upSince),
-      downSince: null,
-    });
+    const sessions = (upSince: number) => ({ ...snapshot({}).sessions, upSince: Instant.of(upSince) });
     const early = auto({ wasFallback: true, sessions: sessions(99_500), ...holds });
     expect(early.fallback).toBe(true);
     expect(early.replanAt).toBe(100_500);
@@ -492,12 +487,7 @@ describe("mode auto", () => {
   });
 
   it("does not fall back because a session has only just come up", () => {
-    const sessions = {
-      configured: ["r1"],
-      established: [{ name: "r1", families: [4, 6] }],
-      upSince: Instant.of(99_900),
-      downSince: null,
-    };
+    const sessions = { ...snapshot({}).sessions, upSince: Instant.of(99_900) };
     expect(auto({ sessions })).toMatchObject({ fallback: false, replanAt: null });
   });
 
