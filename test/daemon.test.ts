@@ -1,3 +1,4 @@
+import type { ChildProcess } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { NodeUnderTest } from "./support/node-under-test.ts";
@@ -20,15 +21,24 @@ const services = {
   bgp_attach_ip_to_interface: "true",
   prometheus_server: "127.0.0.1:2113",
 };
+const arp = {
+  vip_arp: "true",
+  cp_enable: "true",
+  address: "10.9.9.9",
+  vip_interface: "e0",
+  vip_leaderelection: "true",
+  prometheus_server: "127.0.0.1:2114",
+};
 const VIPS = ["10.9.9.9/32", "fd09::9/128"];
 
 /** The daemon as its user starts, stops and kills it, on a kernel of its own. */
 describe.runIf(needsRoot === null)("a daemon on a node", () => {
   let node: NodeUnderTest;
+  let api: ChildProcess;
 
   beforeEach(() => {
     node = new NodeUnderTest();
-    node.startApi();
+    api = node.startApi();
   });
   afterEach(() => node.remove());
 
@@ -77,6 +87,19 @@ describe.runIf(needsRoot === null)("a daemon on a node", () => {
     expect(second.exitCode).toBe(1);
     expect(node.log("a")).toContain("another vipcast is running here");
     expect(has(...VIPS)).toBe(true);
+  }, 60_000);
+
+  it("stops within seconds although the API server does not answer, long as its Lease may be", async () => {
+    const elected = { ...arp, vip_leaseduration: "60", vip_renewdeadline: "40", vip_retryperiod: "5" };
+    const holder = await started("a", elected, "10.9.9.9/32", "e0");
+    api.kill("SIGSTOP");
+    const newcomer = node.startDaemon("b", { ...elected, vip_nodename: "n2", prometheus_server: "127.0.0.1:2199" });
+    await until("the second one runs", () => node.log("b").includes("daemon.started"), 15_000);
+    holder.kill("SIGTERM");
+    newcomer.kill("SIGTERM");
+    await until("both have ended", () => holder.exitCode !== null && newcomer.exitCode !== null, 10_000);
+    expect([holder.exitCode, newcomer.exitCode]).toEqual([0, 0]);
+    expect(node.addresses("e0")).not.toContain("10.9.9.9/32");
   }, 60_000);
 
   it("lives beside one that serves the Services, and neither takes the other's addresses", async () => {

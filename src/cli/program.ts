@@ -52,7 +52,7 @@ export function createProgram(): Command {
       // Every user of the machine may read command lines.
       if (MAY_HOLD_PASSWORDS.some((name) => name in flags.values)) process.title = "vipcast manager";
       const { runManager } = await import("../daemon/manager.ts");
-      process.exitCode = await runManager(settings, warnings.map(warningText));
+      await runManager(settings, warnings.map(warningText));
     });
   registerStatus(program);
   registerExplain(program);

@@ -46,6 +46,8 @@ const CONTROL_PLANE_MARK = 248;
 const SERVICES_MARK = 249;
 /** Routes are withdrawn this long before their addresses go, so that routers have moved the traffic away. */
 const DRAIN_MILLIS = 1_000;
+/** An API server that does not answer may have the Leases run out instead: their times may be long. */
+const RELEASE_MILLIS = 5_000;
 const ADMIN_KUBECONFIG = "/etc/kubernetes/admin.conf";
 /** The API server names itself so in every cluster's certificate; 127.0.0.1 is named by some only. */
 const API_SERVER_NAME = "kubernetes.default.svc";
@@ -136,7 +138,8 @@ export class Manager {
     const node = this.#node;
     if (node?.beginStop()) await pause(DRAIN_MILLIS);
     node?.finishStop();
-    await Promise.all([this.#elections?.stop(), this.#speaker?.stop(reason)]);
+    const released = Promise.race([this.#elections?.stop(), pause(RELEASE_MILLIS)]);
+    await Promise.all([released, this.#speaker?.stop(reason)]);
     for (const close of this.#closers.splice(0).toReversed()) await close();
   }
 

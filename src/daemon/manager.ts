@@ -9,8 +9,15 @@ import { nodeNameOf } from "./policy.ts";
 /** After a signal the process is gone within this time, whatever hangs. */
 const STOP_LIMIT_MILLIS = 8_000;
 
-/** Runs the daemon until SIGTERM or SIGINT. Resolves to the exit code of the process. */
-export async function runManager(settings: Settings, warnings: readonly string[]): Promise<number> {
+/**
+ * Runs the daemon until SIGTERM or SIGINT, then leaves: requests that an API server in trouble has not answered would
+ * keep the process for as long as they may take.
+ */
+export async function runManager(settings: Settings, warnings: readonly string[]): Promise<never> {
+  process.exit(await run(settings, warnings));
+}
+
+async function run(settings: Settings, warnings: readonly string[]): Promise<number> {
   const log = createLog(settings.log.level);
   for (const warning of warnings) emit(log, "config.warning", {}, warning);
   // Asked for before anything starts: a signal during the start must not leave a half-started daemon behind.
