@@ -11,12 +11,15 @@ import type { AddressPlan } from "../vip/plan.ts";
  */
 export class AddressConverger {
   readonly #network: KernelNetwork;
+  readonly #kernel: Pick<KernelNetwork, "addresses">;
   readonly #log: Logger;
   /** Why an address could not be added or removed, by address; logged when it changes. */
   readonly #failures = new Map<IpAddress, string>();
 
-  constructor(network: KernelNetwork, log: Logger) {
+  /** @param kernel  what to read the addresses from: as `network`, but never refusing */
+  constructor(network: KernelNetwork, kernel: Pick<KernelNetwork, "addresses">, log: Logger) {
     this.#network = network;
+    this.#kernel = kernel;
     this.#log = log;
   }
 
@@ -26,7 +29,7 @@ export class AddressConverger {
 
   /** Puts every wanted address where it belongs. */
   add(wanted: ReadonlyMap<IpAddress, AddressPlan>): void {
-    const present = new Map(this.#network.addresses().map((it) => [placeOf(it), it]));
+    const present = new Map(this.#kernel.addresses().map((it) => [placeOf(it), it]));
     for (const address of this.#failures.keys()) if (!wanted.has(address)) this.#failures.delete(address);
     for (const plan of wanted.values()) {
       const found = present.get(placeOf(plan));
@@ -49,7 +52,7 @@ export class AddressConverger {
 
   /** Removes every address of ours that is not wanted, and those on another interface than wanted. */
   remove(wanted: ReadonlyMap<IpAddress, AddressPlan>): void {
-    for (const it of this.#network.addresses()) {
+    for (const it of this.#kernel.addresses()) {
       if (!it.owned || wanted.get(it.address)?.interfaceIndex === it.interfaceIndex) continue;
       this.#attempt(it.address, () => {
         this.#network.removeAddress(it);
@@ -61,7 +64,7 @@ export class AddressConverger {
 
   /** Our addresses on interfaces, as the kernel has them now. */
   owned(): readonly InterfaceAddress[] {
-    return this.#network.addresses().filter((it) => it.owned);
+    return this.#kernel.addresses().filter((it) => it.owned);
   }
 
   #attempt(address: IpAddress, change: () => void): void {

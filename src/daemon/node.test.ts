@@ -70,12 +70,16 @@ function rack(change: Partial<NodeParts> = {}, left: InterfaceAddress[] = []) {
     ...left,
   ];
   let refuse: NetlinkRefused | null = null;
+  let mute = false;
   const network = {
     links: () => [
       { index: 1, name: "lo", up: true, loopback: true, mac: null },
       { index: 2, name: "eth0", up: true, loopback: false, mac: "02:00:00:00:00:01" as Mac },
     ],
-    addresses: () => addresses,
+    addresses() {
+      if (mute) throw new NetlinkRefused("list addresses", 105, "no buffer space available");
+      return addresses;
+    },
     addAddress(it: AddressToAdd) {
       if (refuse) throw refuse;
       trace.push(`add ${it.address} to ${it.interfaceIndex}`);
@@ -143,6 +147,7 @@ function rack(change: Partial<NodeParts> = {}, left: InterfaceAddress[] = []) {
     happened: () => trace.splice(0),
     lease: (next: Partial<LeaseFact>) => (fact = { ...fact, ...next }),
     refuse: (error: NetlinkRefused | null) => (refuse = error),
+    mute: (silent: boolean) => (mute = silent),
     lose: (address: string) => (addresses = addresses.filter((it) => it.address !== address)),
   };
 }
@@ -245,6 +250,22 @@ describe("the loop of a node", () => {
     node.refuse(null);
     node.daemon.replan();
     expect(node.daemon.report().healthy).toBe(true);
+  });
+
+  it("withdraws when the Lease is lost although the kernel does not say what addresses it has", () => {
+    const node = rack();
+    node.daemon.replan();
+    node.lease({ holder: "node-1", isHolder: true });
+    node.daemon.replan();
+    node.happened();
+    node.mute(true);
+    node.lease({ holder: "node-2", isHolder: false });
+    node.daemon.replan();
+    expect(node.happened()).toEqual(["withdraw", "remove 10.0.0.100 from 1"]);
+    expect(node.daemon.report().problems).toContain("the kernel: list addresses: no buffer space available");
+    node.mute(false);
+    node.daemon.replan();
+    expect(node.daemon.report().problems).toEqual([]);
   });
 
   it("forgets a refused address with the wish for it", () => {

@@ -22,6 +22,7 @@ import { type AddressPlan, plan, type Plan, type VipPlan } from "../vip/plan.ts"
 import type { InterfaceFact, Policy, ProbeFact, Snapshot } from "../vip/snapshot.ts";
 import { AddressConverger } from "./address-converger.ts";
 import type { Elections } from "./elections.ts";
+import { KernelView } from "./kernel-view.ts";
 import { report } from "./report.ts";
 
 /** One watched kind, reduced to facts. */
@@ -73,8 +74,12 @@ const EMPTY_PLAN: Plan = {
   replanAt: null,
 };
 
+/** After the kernel refused to say what it has. */
+const READ_AGAIN_MILLIS = 500;
+
 export class NodeDaemon {
   readonly #parts: NodeParts;
+  readonly #kernel: KernelView;
   readonly #addresses: AddressConverger;
   readonly #alarm: Alarm;
   readonly #soon: Alarm;
@@ -95,7 +100,8 @@ export class NodeDaemon {
 
   constructor(parts: NodeParts) {
     this.#parts = parts;
-    this.#addresses = new AddressConverger(parts.network, parts.log);
+    this.#kernel = new KernelView(parts.network, parts.log);
+    this.#addresses = new AddressConverger(parts.network, this.#kernel, parts.log);
     this.#alarm = parts.clock.alarm(() => this.replan());
     this.#soon = parts.clock.alarm(() => this.replan());
     this.#startedAt = parts.clock.wallTime();
@@ -191,7 +197,7 @@ export class NodeDaemon {
       startedAt: this.#startedAt,
       startedInstant: this.#startedInstant,
       warnings: parts.warnings,
-      troubles: parts.troubles,
+      troubles: this.#kernel.error === null ? parts.troubles : [...parts.troubles, `the kernel: ${this.#kernel.error}`],
     });
   }
 
@@ -201,10 +207,10 @@ export class NodeDaemon {
   }
 
   #snapshot(): Snapshot {
-    const { policy, clock, network, services, slices, nodes, elections, probe, speaker } = this.#parts;
+    const { policy, clock, services, slices, nodes, elections, probe, speaker } = this.#parts;
     const now = clock.now();
-    this.#links = network.links();
-    this.#present = network.addresses();
+    this.#links = this.#kernel.links();
+    this.#present = this.#kernel.addresses();
     const peers = speaker?.peers() ?? [];
     const up = peers.filter((peer) => peer.state === "established");
     this.#downSince = up.length > 0 ? null : (this.#downSince ?? now);
@@ -240,7 +246,8 @@ export class NodeDaemon {
     if (next.settled) this.#addresses.remove(addresses);
     elections.converge(next.leases);
     statuses?.want(next.statuses);
-    this.#alarm.set(next.replanAt);
+    const readAgain = this.#kernel.error === null ? null : Instant.add(this.#parts.clock.now(), READ_AGAIN_MILLIS);
+    this.#alarm.set(Instant.earliest(next.replanAt, readAgain));
     this.#say(before, next);
   }
 

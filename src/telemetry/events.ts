@@ -14,6 +14,7 @@ const EVENTS = {
   "address.added": "info", //         address, interfaceIndex
   "address.removed": "info", //       address, interfaceIndex
   "address.failed": "error", //       address, error
+  "kernel.unreadable": "error", //    error (logged when it changes)
   "vip.announced": "info", //         owner, address, path
   "vip.withdrawn": "info", //         owner, address, path, gate, reason
   "vip.refused": "warn", //           owner, reason

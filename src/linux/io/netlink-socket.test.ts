@@ -1,5 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { encodeMessage, decodeMessages, FLAG, NLMSG, RTM } from "../wire/message.ts";
+import { NetlinkRefused } from "../../ports/network.ts";
+import { SystemError } from "./ffi.ts";
 import { NetlinkSocket } from "./netlink-socket.ts";
 
 const int = (value: number): Uint8Array => new Uint8Array(Int32Array.of(value).buffer);
@@ -37,6 +39,15 @@ const entry = (value: number, flags = 0) => ({ type: RTM.newAddress, flags, payl
 const done = { type: NLMSG.done, payload: int(0) };
 
 describe("a conversation with the kernel", () => {
+  it.each(["send", "receive"] as const)("takes a system call that failed for a refusal (%s)", (call) => {
+    const fail = (): never => {
+      throw new SystemError(call, 105);
+    };
+    const socket = new NetlinkSocket({ send: () => {}, receive: () => null, close: () => {}, [call]: fail });
+    expect(() => socket.dump("list", RTM.getAddress, int(0))).toThrow(NetlinkRefused);
+    expect(() => socket.dump("list", RTM.getAddress, int(0))).toThrow(/list: .*\(ENOBUFS\)/);
+  });
+
   it("gathers a dump from several datagrams", () => {
     const { socket, requests } = playing([
       [entry(1), entry(2)],

@@ -20,6 +20,7 @@ import {
   sendDatagram,
   setSocketOption,
   SOCK_RAW,
+  SystemError,
 } from "./ffi.ts";
 
 const SOL_SOCKET = 1;
@@ -95,11 +96,12 @@ export class NetlinkSocket {
     request: Pick<NetlinkMessage, "type" | "flags" | "payload">,
   ): { outcome: Outcome; payloads: Uint8Array[]; interrupted: boolean } {
     const sequence = (this.#sequence = (this.#sequence + 1) >>> 0);
-    this.#transport.send(encodeMessage({ ...request, flags: request.flags | FLAG.request, sequence }));
+    const message = encodeMessage({ ...request, flags: request.flags | FLAG.request, sequence });
+    asRefusal(what, () => this.#transport.send(message));
     const payloads: Uint8Array[] = [];
     let interrupted = false;
     for (;;) {
-      const datagram = this.#transport.receive();
+      const datagram = asRefusal(what, () => this.#transport.receive());
       if (datagram === null) throw refusal(what, { errno: constants.errno.ETIMEDOUT, explanation: null });
       for (const message of decodeMessages(datagram)) {
         // A late answer to an earlier request, which has given up on it.
@@ -131,6 +133,16 @@ function openTransport(): NetlinkTransport {
     receive: () => receiveDatagram(fd, buffer, true),
     close: () => closeSocket(fd),
   };
+}
+
+/** A kernel without buffers refuses at the system call already. */
+function asRefusal<T>(what: string, call: () => T): T {
+  try {
+    return call();
+  } catch (error) {
+    if (!(error instanceof SystemError)) throw error;
+    throw new NetlinkRefused(what, error.errno, error.message);
+  }
 }
 
 const refusal = (what: string, { errno, explanation }: Outcome): NetlinkRefused =>
