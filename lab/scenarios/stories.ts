@@ -74,24 +74,10 @@ export async function expectPowerLoss(lab: Lab, since: number, boundMillis: numb
   }
 }
 
-/** Connections to one target that may fail when nobody could prepare the router for a change of its next hops. */
-export const LOST_ON_REROUTE = 1;
-
-/**
- * Demands that no connection has failed; those that were reset while open and repeated are reported, not counted.
- *
- * @param tolerated  connections per target that may have failed. Planned changes have to do without. Where nobody could
- *   prepare the router, a packet that is on its way while it replaces its next hops may be lost, and TCP repeats a lost
- *   SYN only after a second, which the client does not wait for.
- */
-export async function expectNoFailure(lab: Lab, what: string, since: number, tolerated = 0): Promise<void> {
+/** Demands that no connection has failed; those that were reset while open and repeated are reported, not counted. */
+export async function expectNoFailure(lab: Lab, what: string, since: number): Promise<void> {
   for (const [target, { failed, errors, resets }] of await lab.figures(since)) {
-    lab.expect(
-      `${what}, ${target}: failed connections`,
-      failed,
-      "",
-      tolerated === 0 ? { equals: 0 } : { atMost: tolerated },
-    );
+    lab.expect(`${what}, ${target}: failed connections`, failed, "", { equals: 0 });
     for (const [error, count] of Object.entries(errors)) lab.note(`${target}: ${count} times ${error}`);
     if (resets > 0) lab.note(`${target}: ${resets} open connections were moved by the router and repeated`);
   }

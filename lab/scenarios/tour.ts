@@ -9,7 +9,6 @@ import {
   controlPlaneRoutes,
   createService,
   expectNoFailure,
-  LOST_ON_REROUTE,
   expectPowerLoss,
   startDaemons,
   stopDaemons,
@@ -71,7 +70,7 @@ export const tour: Scenario = {
     await rack.node("n3").powerOn();
     const full = { ...controlPlaneRoutes(ALL_NODES), ...webRoutes(ALL_NODES), [VIPS.local.v4]: "n2 n3" };
     await lab.routed("with n3 again", full, START_BOUND_MILLIS, back);
-    await expectNoFailure(lab, "return of n3", back, LOST_ON_REROUTE);
+    await expectNoFailure(lab, "return of n3", back);
 
     const drained = lab.step("n2 is drained: SIGTERM to its daemon");
     const end = rack.node("n2").stopDaemon();
