@@ -13,10 +13,20 @@ import type { Update } from "../wire/update.ts";
 export interface RouteAttributes {
   /** 32-bit values, AS number in the upper half (RFC 1997). */
   readonly communities?: readonly number[];
+  /** Three 32-bit numbers each (RFC 8092). */
+  readonly largeCommunities?: readonly LargeCommunity[];
+  /** Eight octets each (RFC 4360). */
+  readonly extendedCommunities?: readonly bigint[];
+  /** How often our AS number is put in front once more, 0 to 64. */
+  readonly prependCount?: number;
+  /** Words of the caller that an export policy can match; never sent. */
+  readonly tags?: readonly string[];
   readonly med?: number;
   /** Sent inside our own AS only, where 100 is the default (RFC 4271 §5.1.5). */
   readonly localPref?: number;
 }
+
+export type LargeCommunity = readonly [global: number, local1: number, local2: number];
 
 /** Next hop of our routes of one family; IPv6 may have its link-local address beside it (RFC 2545 §3). */
 export interface OwnNextHop {

@@ -1,6 +1,9 @@
 import type { IpAddress, Ipv4, Ipv6 } from "../../addr/ip.ts";
+import type { Prefix } from "../../addr/prefix.ts";
 import type { Instant } from "../../base/time.ts";
 import type { Asn } from "../wire/asn.ts";
+import type { ExportPolicy, ImportPolicy } from "../rib/policy.ts";
+import type { Role } from "../wire/capabilities.ts";
 import type { AddressFamily } from "../wire/families.ts";
 
 /** One configured peer. Values were checked where the configuration was read. */
@@ -9,23 +12,90 @@ export interface PeerConfig {
   readonly name: string;
   readonly address: IpAddress;
   readonly port: number;
-  readonly asn: Asn;
+  /** `external`: any AS but ours; `internal`: ours. */
+  readonly asn: Asn | "external" | "internal";
   /** Never dials, only takes the peer's connection. */
   readonly passive: boolean;
   /** TTL or hop limit of what we send. 1 says that the peer is on our own link. */
   readonly ttl: number;
+  /** RFC 5082: what arrives with less is dropped by the kernel; `ttl` is 255 then. */
+  readonly minTtl?: number;
   /** Source address of the connections that we dial; the kernel's choice when absent. */
   readonly localAddress?: IpAddress;
   readonly interfaceName?: string;
   readonly md5Password?: string;
+  /** Why there is no key although one is configured: the session is then not started, and its status says so. */
+  readonly md5Missing?: string;
   /** Offered: 0 turns keepalives off, 1 and 2 are not legal (RFC 4271 §4.2). */
   readonly holdTimeSeconds: number;
+  /** Least hold time that the peer may offer, other than 0; 3 when absent. */
+  readonly holdTimeSecondsMin?: number;
   /** Upper bound of the keepalive interval; a third of the negotiated hold time when absent. */
   readonly keepaliveSeconds?: number;
   readonly connectRetrySeconds: number;
+  /** 0 and absent: no DelayOpen (RFC 4271 §8.1.1); at most 240. */
+  readonly delayOpenSeconds?: number;
+  /** RFC 9687; absent: the greater of 8 minutes and twice the negotiated hold time. 0 turns it off. */
+  readonly sendHoldTimeSeconds?: number;
+  /** Longest wait in Idle after repeated failures; 30 when absent. */
+  readonly idleHoldSecondsMax?: number;
+  /** TCP_USER_TIMEOUT: octets unacknowledged for so long end the connection. */
+  readonly userTimeoutMillis?: number;
+  /** Traffic class of the session's packets; CS6 (0xc0) when absent. */
+  readonly trafficClass?: number;
   readonly families: readonly AddressFamily[];
+  /** Families that the peer must offer, too; else 2/7 (RFC 5492 §3). */
+  readonly requiredFamilies?: readonly AddressFamily[];
+  /** Offer to send and take IPv4 routes with an IPv6 next hop (RFC 8950). */
+  readonly extendedNextHop?: boolean;
+  /** Offer to take several paths of a prefix (RFC 7911). */
+  readonly addPathReceive?: boolean;
+  /** Our role towards the peer (RFC 9234); external sessions only. */
+  readonly role?: Role;
+  /** The peer must state its role, too. */
+  readonly strictRole?: boolean;
+  /** Leftmost AS of a received path must be the peer's (RFC 4271 §6.3); true when absent. */
+  readonly enforceFirstAs?: boolean;
   /** Where traffic is to be sent; by default to our end of the session. */
   readonly nextHop?: { readonly ipv4?: Ipv4; readonly ipv6?: Ipv6 };
+  /** Absent: everything that the caller announces goes out as it is (RFC 8212: the caller's choice is the policy). */
+  readonly exportPolicy?: ExportPolicy;
+  /** Absent: nothing is accepted (RFC 8212). */
+  readonly importPolicy?: ImportPolicy;
+  /** Absent: received routes beyond the default limit are dropped and counted, the session stays. */
+  readonly maxPrefixes?: MaxPrefixes;
+  /** Absent: only the helper's side with no time of our own is spoken (End-of-RIB, and others' restarts are heard). */
+  readonly gracefulRestart?: GracefulRestartConfig;
+  /** The session waits for BFD when both sides ask for it (draft BFD strict mode, capability 74). */
+  readonly bfdStrict?: boolean;
+}
+
+/** What is done about more received prefixes of one family than `count`. */
+export interface MaxPrefixes {
+  readonly count: number;
+  /** `drop`: those beyond are not stored. `cease`: 6/1, and no session until `restartSeconds` have passed, or ever. */
+  readonly action: "drop" | "cease";
+  readonly restartSeconds?: number;
+}
+
+/** RFC 4724, 8538, 9494. */
+export interface GracefulRestartConfig {
+  /** Offered as restarting speaker, at most 4095: routers keep our routes that long while the daemon is away. */
+  readonly restartTimeSeconds: number;
+  /** Keep the routes of a peer that restarts. */
+  readonly helper: boolean;
+  /** RFC 9494, helper's side: cap on the time for which stale routes of the peer are kept; 0 turns it off. */
+  readonly longLivedSecondsMax: number;
+}
+
+/** A range of addresses with peers that are not configured one by one. Each gets a session of its own, always passive. */
+export interface DynamicNeighbours {
+  /** Names are `<name>-<address>`. */
+  readonly name: string;
+  readonly prefix: Prefix;
+  /** Sessions at one time; further connections are refused. */
+  readonly countMax: number;
+  readonly template: Omit<PeerConfig, "name" | "address" | "passive">;
 }
 
 /** Why there is no session, or was none. */

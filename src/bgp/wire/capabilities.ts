@@ -11,6 +11,9 @@ export type Capability =
   | GracefulRestart
   | { readonly kind: "unknown"; readonly code: number; readonly value: Uint8Array };
 
+/** RFC 9234 §4.1: what we are to the peer. */
+export type Role = "provider" | "route-server" | "route-server-client" | "customer" | "peer";
+
 /** RFC 4724 §3, RFC 8538 §2. */
 export interface GracefulRestart {
   readonly kind: "graceful-restart";
