@@ -10,5 +10,7 @@ export interface Scenario {
   readonly manifestFlags: readonly string[];
   /** Environment beside the manifest's, as an administrator edits it. */
   readonly environment: Readonly<Record<string, string>>;
+  /** Rows of docs/rfc.md that hold when the scenario does. */
+  readonly proves?: readonly string[];
   readonly play: (lab: Lab) => Promise<void>;
 }

@@ -3,9 +3,12 @@
  * and what could not be run, with the reason. With CI=true nothing may be left out: what could not be run has failed.
  */
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { judge, rfcDocument } from "./rfc/document.ts";
+import { RFC_DOCUMENT } from "./rfc/paths.ts";
+import { labProofs, testProofs, type TestReport } from "./rfc/proofs.ts";
 import { labRuns, missing } from "./support/machine.ts";
 
 const ROOT = resolve(import.meta.dirname, "..");
@@ -44,6 +47,26 @@ function run(name: string, command: readonly string[]): boolean {
   return ok;
 }
 
+/** The rows of the checklist, judged by the tests and the scenarios that have just been run. */
+function judgeRows(report: TestReport, scenarios: ReadonlyMap<string, boolean>): void {
+  console.log("\n== docs/rfc.md");
+  const proofs = [...testProofs(report), ...labProofs(scenarios)];
+  const { open, unknown, contradicted, notProvedHere } = judge(proofs);
+  const text = rfcDocument(proofs);
+  const troubles = [
+    ...open.map(({ id, level }) => `${id}: no passed test names this ${level === "M" ? "must" : "should"}`),
+    ...unknown.map((id) => `${id}: a test names it, no row has this id`),
+    ...contradicted.map((id) => `${id}: left out, and yet a test names it`),
+  ];
+  if (process.env["UPDATE"] === "1") writeFileSync(RFC_DOCUMENT, text);
+  else if (!existsSync(RFC_DOCUMENT) || readFileSync(RFC_DOCUMENT, "utf8") !== text) {
+    troubles.push("docs/rfc.md is not what these tests prove; UPDATE=1 writes it");
+  }
+  for (const trouble of troubles) console.log(trouble);
+  if (notProvedHere.length > 0) console.log(`proved elsewhere: ${notProvedHere.map(({ id }) => id).join(", ")}`);
+  outcomes.push({ name: "docs/rfc.md", passed: 1, failed: troubles.length, skipped: 0, seconds: 0 });
+}
+
 /** Replaces the one of the last stage by the numbers of the tests in it. */
 function countTests(file: string): void {
   const last = outcomes.at(-1)!;
@@ -70,6 +93,7 @@ if (stage("check")) {
   run("format", [node, bin("oxfmt/bin/oxfmt"), "--check"]);
   run("dead code", [node, bin("knip/bin/knip.js")]);
 }
+let tested: TestReport | null = null;
 if (stage("tests")) {
   const results = join(scratch, "vitest.json");
   run("tests", [
@@ -83,12 +107,14 @@ if (stage("tests")) {
     `--outputFile.json=${results}`,
   ]);
   countTests(results);
+  if (existsSync(results)) tested = JSON.parse(readFileSync(results, "utf8")) as TestReport;
 }
 const notRun = missing();
+const scenarios = new Map<string, boolean>();
 if (stage("lab")) {
   const built = run("build", [node, ".scripts/build.ts"]);
   for (const { scenario, router, kube } of built ? labRuns() : []) {
-    run(`lab ${scenario}, router ${router}, kube ${kube}`, [
+    const ok = run(`lab ${scenario}, router ${router}, kube ${kube}`, [
       node,
       "lab/main.ts",
       scenario,
@@ -97,8 +123,10 @@ if (stage("lab")) {
       "--kube",
       kube,
     ]);
+    scenarios.set(scenario, ok && scenarios.get(scenario) !== false);
   }
 }
+if (tested !== null) judgeRows(tested, scenarios);
 rmSync(scratch, { recursive: true, force: true });
 
 const sum = (pick: (outcome: Outcome) => number): number =>
