@@ -16,7 +16,7 @@ const Peer = z.strictObject({
   name: z.string(),
   address: z.string(),
   port: z.number(),
-  asn: z.number(),
+  asn: z.union([z.number(), z.enum(["external", "internal"])]),
   state: z.enum(["idle", "connect", "active", "open-sent", "open-confirm", "established"]),
   sinceSeconds: z.number().describe("Seconds since the state was entered."),
   families: z.array(z.string()).describe("Address families negotiated with the peer."),

@@ -112,7 +112,8 @@ export interface PeerStatus {
   readonly name: string;
   readonly address: IpAddress;
   readonly port: number;
-  readonly asn: Asn;
+  /** The session's; without a session what is configured. */
+  readonly asn: Asn | "external" | "internal";
   readonly state: "idle" | "connect" | "active" | "open-sent" | "open-confirm" | "established";
   /** When `state` last changed. */
   readonly since: Instant;

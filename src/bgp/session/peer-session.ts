@@ -91,7 +91,7 @@ export class PeerSession {
     this.#alarm = deps.clock.alarm(() => this.#ring());
     this.#fsmPeer = {
       localAsn: local.localAsn,
-      peerAsn: config.asn,
+      peerAsn: typeof config.asn === "number" ? config.asn : local.localAsn,
       identifier: local.routerId,
       holdTimeSeconds: config.holdTimeSeconds,
       keepaliveSeconds: config.keepaliveSeconds ?? null,
