@@ -522,6 +522,7 @@ bgp:
         connectRetrySeconds: 3,
         families: [4, 6],
         nextHop: { kind: "fixed", ipv4: "10.0.0.5", ipv6: "2001:db8::5" },
+        bfd: null,
       },
     ]);
   });

@@ -65,6 +65,7 @@ export function resolvePeer(
     connectRetrySeconds: peer.connectRetrySeconds ?? bgp.connectRetrySeconds,
     families,
     nextHop,
+    bfd: null,
   };
 }
 

@@ -153,6 +153,36 @@ export interface PeerSettings {
   /** Families offered to the peer, 4 before 6; at least one. */
   readonly families: readonly Family[];
   readonly nextHop: NextHopSettings;
+  /** Null: no BFD session with this peer. */
+  readonly bfd: BfdSettings | null;
+}
+
+/** One BFD session (RFC 5880, asynchronous mode) that watches the path to a peer. */
+export interface BfdSettings {
+  /** Desired Min TX Interval. Under 50 ms only with `fastTimers`. */
+  readonly transmitMillis: number;
+  /** Required Min RX Interval. Under 50 ms only with `fastTimers`. */
+  readonly receiveMillis: number;
+  /** Detect Mult, 1..255. */
+  readonly multiplier: number;
+  /** Wait for the peer's first packet (RFC 5880 §6.1). */
+  readonly passive: boolean;
+  /** Null: single hop (port 3784, TTL 255). Else multihop (port 4784), and packets must arrive with at least this TTL. */
+  readonly minimumTtl: number | null;
+  readonly auth: BfdAuthSettings | null;
+  /** BGP waits until this session is up, where both sides can (BFD strict mode). */
+  readonly strict: boolean;
+  /** The override without which intervals under 50 ms are refused. */
+  readonly fastTimers: boolean;
+}
+
+/** RFC 5880 §4.2 to §4.4. */
+export interface BfdAuthSettings {
+  readonly type: "simple" | "md5" | "meticulous-md5" | "sha1" | "meticulous-sha1";
+  /** 0..255. */
+  readonly keyId: number;
+  /** 1 to 16 octets in UTF-8; with SHA1 up to 20. */
+  readonly key: string;
 }
 
 /**
