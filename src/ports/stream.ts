@@ -1,24 +1,33 @@
 import type { IpAddress } from "../addr/ip.ts";
+import type { Prefix } from "../addr/prefix.ts";
 
 export interface Endpoint {
   readonly address: IpAddress;
   readonly port: number;
+  /** Of a link-local address: the interface that it belongs to. */
+  readonly interfaceName?: string;
 }
 
-export interface DialOptions {
+/** Of one TCP socket; what is absent stays as it is. */
+export interface SocketOptions {
+  /** TTL or hop limit of what we send, 1 to 255. */
+  readonly ttl?: number;
+  /** RFC 5082: the kernel drops what arrives with less. 0 takes everything. */
+  readonly minTtl?: number;
+  /** DSCP and ECN octet of what we send; class selector 6 until it is set. */
+  readonly trafficClass?: number;
+  /** How long sent octets, the SYN included, may stay unacknowledged before the stream ends with "timed-out". */
+  readonly userTimeoutMillis?: number;
+}
+
+export interface DialOptions extends SocketOptions {
   readonly remote: Endpoint;
   /** Source address; the kernel's choice when absent. */
   readonly localAddress?: IpAddress;
   /** Bind to this device (SO_BINDTODEVICE); also the scope of a link-local remote. */
   readonly interfaceName?: string;
-  /** TTL or hop limit of what we send. */
-  readonly ttl?: number;
-  /** RFC 5082: the kernel drops what arrives with less. */
-  readonly minTtl?: number;
-  /** TCP-MD5 key (RFC 2385). */
+  /** TCP-MD5 key (RFC 2385), 1 to 80 octets. */
   readonly md5Password?: string;
-  /** How long sent octets, the SYN included, may stay unacknowledged before the stream ends with "timed-out". */
-  readonly userTimeoutMillis?: number;
 }
 
 /** Why a stream, or an attempt at one, ended. */
@@ -47,6 +56,16 @@ export interface ByteStream {
   /** Octets accepted by `write` that the kernel has not taken yet. */
   readonly queuedBytes: number;
   write(bytes: Uint8Array): void;
+  /** No `onData` until `resume`: what arrives waits in the kernel, and slows the sender down. */
+  pause(): void;
+  resume(): void;
+  /**
+   * Meant for an accepted stream, before its first octet is looked at; with a TCP-MD5 key what is not signed with it is
+   * dropped from then on.
+   *
+   * @throws Error when the kernel refuses
+   */
+  setOptions(options: SocketOptions & { readonly md5Password?: string }): void;
   /** Flushes, half-closes, discards what still arrives, and is gone after a second at the latest. */
   close(): void;
   /** Resets the connection at once. */
@@ -58,15 +77,32 @@ export interface Dialer {
   dial(options: DialOptions, handler: StreamHandler): () => void;
 }
 
-export interface ListenOptions {
+/** Whoever connects from there must sign with `password` (RFC 2385), 1 to 80 octets. The longest prefix counts. */
+export interface Md5Key {
+  readonly remote: IpAddress | Prefix;
+  /**
+   * The interface of a link-local address. Linux tells keys apart by interface only where that is a VRF; elsewhere the
+   * key counts on all of them.
+   */
+  readonly interfaceName?: string;
+  readonly password: string;
+}
+
+export interface ListenOptions extends SocketOptions {
   readonly local: Endpoint;
   /** Bind to this device; also the scope of a link-local address. */
   readonly interfaceName?: string;
-  readonly ttl?: number;
-  /** RFC 5082: the kernel drops what arrives with less. */
-  readonly minTtl?: number;
-  /** TCP-MD5 keys of the peers that must sign; others may connect unsigned. */
-  readonly md5Keys?: readonly { readonly remote: IpAddress; readonly password: string }[];
+  /** Keys of the peers that must sign; others may connect unsigned. Those of the other family are passed over. */
+  readonly md5Keys?: readonly Md5Key[];
+}
+
+/** A listening socket. Neither call touches connections that exist. */
+export interface Listening {
+  /** Makes the keys these. @throws Error when the kernel refuses one; the others are set. */
+  setMd5Keys(keys: readonly Md5Key[]): void;
+  /** For connections to come, their handshake included. @throws Error when the kernel refuses */
+  setOptions(options: SocketOptions): void;
+  close(): void;
 }
 
 export interface Listener {
@@ -74,5 +110,5 @@ export interface Listener {
    * Resolves once listening. `accept` returns the handler of the new stream, whose `onOpen` comes next, or null to
    * refuse it (it is closed at once).
    */
-  listen(options: ListenOptions, accept: (stream: ByteStream) => StreamHandler | null): Promise<{ close(): void }>;
+  listen(options: ListenOptions, accept: (stream: ByteStream) => StreamHandler | null): Promise<Listening>;
 }

@@ -1,6 +1,18 @@
-import type { IpAddress } from "../../src/addr/ip.ts";
+import { type IpAddress, isIpv6, isLinkLocal } from "../../src/addr/ip.ts";
+import { type Prefix, hostPrefix, prefixContains, prefixLength } from "../../src/addr/prefix.ts";
 import type { Entropy } from "../../src/ports/clock.ts";
-import type { ByteStream, Dialer, DialOptions, Endpoint, StreamEnd, StreamHandler } from "../../src/ports/stream.ts";
+import type {
+  ByteStream,
+  Dialer,
+  DialOptions,
+  Endpoint,
+  Listener,
+  Listening,
+  Md5Key,
+  SocketOptions,
+  StreamEnd,
+  StreamHandler,
+} from "../../src/ports/stream.ts";
 import type { VirtualTime } from "./virtual-time.ts";
 
 export interface NetworkOptions {
@@ -14,6 +26,13 @@ export interface NetworkOptions {
 
 type Accept = (stream: ByteStream) => StreamHandler | null;
 
+/** One listening socket; the keys and options are there to be looked at. */
+interface VirtualListening {
+  readonly accept: Accept;
+  keys: readonly Md5Key[];
+  options: SocketOptions;
+}
+
 /**
  * Streams in memory and virtual time, with what TCP does to its users: delay, pieces of any length, a window that fills
  * when nobody reads, silence when a host is gone.
@@ -22,7 +41,7 @@ export class VirtualNetwork {
   readonly #time: VirtualTime;
   readonly #entropy: Entropy;
   readonly #options: Required<NetworkOptions>;
-  readonly #listeners = new Map<string, Accept>();
+  readonly #listeners = new Map<string, VirtualListening>();
   readonly #silent = new Set<IpAddress>();
   readonly #streams: VirtualStream[] = [];
   #nextPort = 40_000;
@@ -35,8 +54,32 @@ export class VirtualNetwork {
 
   listen(address: IpAddress, port: number, accept: Accept): () => void {
     const key = `${address} ${port}`;
-    this.#listeners.set(key, accept);
+    this.#listeners.set(key, { accept, keys: [], options: {} });
     return () => this.#listeners.delete(key);
+  }
+
+  /** As the kernel's, with keys and least TTLs: who does not have the right ones gets no answer. */
+  get listener(): Listener {
+    return {
+      listen: ({ local, md5Keys = [], ...options }, accept) => {
+        const key = `${local.address} ${local.port}`;
+        const listening: VirtualListening = { accept, keys: md5Keys, options };
+        this.#listeners.set(key, listening);
+        const handle: Listening = {
+          setMd5Keys: (keys) => void (listening.keys = keys),
+          setOptions: (wanted) => void (listening.options = { ...listening.options, ...wanted }),
+          close: () => void this.#listeners.delete(key),
+        };
+        return Promise.resolve(handle);
+      },
+    };
+  }
+
+  /** What the socket that listens there was given. */
+  listening(address: IpAddress, port: number): { readonly keys: readonly Md5Key[]; readonly options: SocketOptions } {
+    const found = this.#listeners.get(`${address} ${port}`);
+    if (found === undefined) throw new Error(`nobody listens on ${address} port ${port}`);
+    return found;
   }
 
   /** What the host with these addresses dials with. */
@@ -80,7 +123,10 @@ export class VirtualNetwork {
     const { remote } = options;
     const address = options.localAddress ?? addresses.find((one) => one.includes(":") === remote.address.includes(":"));
     if (address === undefined) throw new Error(`no address to dial ${remote.address} from`);
-    const local = { address, port: this.#nextPort++ };
+    const scope = options.interfaceName === undefined ? {} : { interfaceName: options.interfaceName };
+    const scoped = (end: Endpoint): Endpoint =>
+      isIpv6(end.address) && isLinkLocal(end.address) ? { ...end, ...scope } : end;
+    const local = scoped({ address, port: this.#nextPort++ });
     let stream: VirtualStream | null = null;
     let isGivenUp = false;
     const after = (perform: () => void): void => {
@@ -89,13 +135,15 @@ export class VirtualNetwork {
       });
     };
     after(() => {
-      const accept = this.#listeners.get(`${remote.address} ${remote.port}`);
-      if (accept === undefined) {
+      const listening = this.#listeners.get(`${remote.address} ${remote.port}`);
+      if (listening === undefined) {
         after(() => !isGivenUp && handler.onEnd({ kind: "refused" }));
         return;
       }
-      const ours = new VirtualStream(this, this.#time, local, remote);
-      const theirs = new VirtualStream(this, this.#time, remote, local);
+      if (keyFor(local.address, listening.keys) !== options.md5Password) return;
+      if ((options.ttl ?? 64) < (listening.options.minTtl ?? 0)) return;
+      const ours = new VirtualStream(this, this.#time, local, scoped(remote));
+      const theirs = new VirtualStream(this, this.#time, scoped(remote), local);
       ours.join(theirs);
       this.#streams.push(ours, theirs);
       // The dialler learns of the connection a while after the listener has it, and may have given up by then.
@@ -104,7 +152,7 @@ export class VirtualNetwork {
         stream = ours;
         ours.serve(handler);
       });
-      const acceptor = accept(theirs);
+      const acceptor = listening.accept(theirs);
       if (acceptor === null) theirs.close();
       else theirs.serve(acceptor);
     });
@@ -114,6 +162,16 @@ export class VirtualNetwork {
     };
   }
 }
+
+/** The password of the longest prefix. */
+const keyFor = (remote: IpAddress, keys: readonly Md5Key[]): string | undefined =>
+  keys
+    .map((key) => ({
+      key,
+      prefix: key.remote.includes("/") ? (key.remote as Prefix) : hostPrefix(key.remote as IpAddress),
+    }))
+    .filter(({ prefix }) => prefixContains(prefix, remote))
+    .toSorted((a, b) => prefixLength(b.prefix) - prefixLength(a.prefix))[0]?.key.password;
 
 /** One side of a stream. */
 class VirtualStream implements ByteStream {
@@ -134,6 +192,8 @@ class VirtualStream implements ByteStream {
   #isOver = false;
   #isReading = true;
   #unread: Uint8Array[] = [];
+  /** What it was told by `setOptions`. */
+  options: SocketOptions & { readonly md5Password?: string } = {};
 
   constructor(network: VirtualNetwork, time: VirtualTime, local: Endpoint, remote: Endpoint) {
     this.#network = network;
@@ -166,14 +226,22 @@ class VirtualStream implements ByteStream {
     return this.#queue.reduce((sum, piece) => sum + piece.length, 0);
   }
 
-  /** For a peer that stops reading, as a program that hangs does. */
+  /** Also for a peer that stops reading, as a program that hangs does. */
   pause(): void {
     this.#isReading = false;
   }
 
+  /** What waited comes as events of their own, and in order. */
   resume(): void {
+    if (this.#isReading) return;
     this.#isReading = true;
-    for (const piece of this.#unread.splice(0)) this.#take(piece);
+    this.#time.after(0, () => {
+      while (this.#isReading && this.#unread.length > 0) this.#take(this.#unread.shift()!);
+    });
+  }
+
+  setOptions(options: SocketOptions & { readonly md5Password?: string }): void {
+    this.options = { ...this.options, ...options };
   }
 
   write(bytes: Uint8Array): void {
@@ -224,7 +292,7 @@ class VirtualStream implements ByteStream {
   }
 
   #receive(piece: Uint8Array): void {
-    if (this.#isReading) this.#take(piece);
+    if (this.#isReading && this.#unread.length === 0) this.#take(piece);
     else this.#unread.push(piece);
   }
 

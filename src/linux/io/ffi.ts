@@ -17,6 +17,7 @@ const raw = {
   sendto: c.func("intptr_t sendto(int fd, const void *bytes, uintptr_t length, int flags, const void *to, uint32_t n)"),
   recv: c.func("intptr_t recv(int fd, void *bytes, uintptr_t length, int flags)"),
   close: c.func("int close(int fd)"),
+  interfaceIndex: c.func("uint32_t if_nametoindex(const char *name)"),
 };
 
 const ERRNO_NAMES: ReadonlyMap<number, string> = new Map(
@@ -75,6 +76,9 @@ export function bindSocket(fd: number, address: Uint8Array): void {
 export function setSocketOption(fd: number, what: string, level: number, name: number, value: Uint8Array): void {
   checked(`setsockopt ${what}`, raw.setsockopt(fd, level, name, value, value.length));
 }
+
+/** Null when there is no such interface. */
+export const interfaceIndex = (name: string): number | null => raw.interfaceIndex(name) || null;
 
 /** Sends one datagram, to `address` when given. */
 export function sendDatagram(fd: number, bytes: Uint8Array, address?: Uint8Array): void {

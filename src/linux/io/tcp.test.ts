@@ -3,45 +3,12 @@ import net from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Namespaces } from "../../../test/support/namespaces.ts";
 import { needsRoot } from "../../../test/support/privileges.ts";
+import { Recorder } from "../../../test/support/stream-recorder.ts";
 import { until } from "../../../test/support/until.ts";
 import { ip } from "../../addr/ip.ts";
-import type { ByteStream, DialOptions, ListenOptions, StreamEnd, StreamHandler } from "../../ports/stream.ts";
+import type { DialOptions, ListenOptions } from "../../ports/stream.ts";
 import { AF_PACKET, closeSocket, openSocket, receiveDatagram, SOCK_RAW } from "./ffi.ts";
 import { tcpDialer, tcpListener } from "./tcp.ts";
-
-/** Writes down what a stream tells its user. */
-class Recorder implements StreamHandler {
-  stream: ByteStream | null = null;
-  readonly ends: StreamEnd[] = [];
-  readonly chunks: Uint8Array[] = [];
-  drains = 0;
-  callsAfterEnd = 0;
-  onOpen(stream: ByteStream): void {
-    this.#count();
-    this.stream = stream;
-  }
-  onData(bytes: Uint8Array): void {
-    this.#count();
-    this.chunks.push(bytes);
-  }
-  onDrain(): void {
-    this.#count();
-    this.drains++;
-  }
-  onEnd(end: StreamEnd): void {
-    this.#count();
-    this.ends.push(end);
-  }
-  get length(): number {
-    return this.chunks.reduce((sum, chunk) => sum + chunk.length, 0);
-  }
-  get text(): string {
-    return Buffer.concat(this.chunks).toString();
-  }
-  #count(): void {
-    if (this.ends.length > 0) this.callsAfterEnd++;
-  }
-}
 
 const freePort = (host: string): number => {
   using bound = new net.BoundSocket({ host, port: 0 });
@@ -282,7 +249,7 @@ describe.runIf(!needsRoot)("a TCP stream between two namespaces", () => {
 
   for (const v6 of [false, true]) {
     const family = v6 ? "IPv6" : "IPv4";
-    it(`comes up only with the same MD5 key at both ends (${family})`, async () => {
+    it(`comes up only with the same MD5 key at both ends (${family}) (BGP-2385-2-01)`, async () => {
       const md5Keys = [{ remote: ip(v6 ? "fd00::1" : "10.0.0.1"), password: "s3cret" }];
       const outcomes = await Promise.all([
         connects(v6, { md5Keys }, { md5Password: "s3cret" }),
@@ -293,7 +260,7 @@ describe.runIf(!needsRoot)("a TCP stream between two namespaces", () => {
       expect(outcomes).toEqual([true, false, false, false]);
     });
 
-    it(`is dropped below the minimum TTL of either end (${family})`, async () => {
+    it(`is dropped below the minimum TTL of either end (${family}) (BGP-5082-3-01)`, async () => {
       const outcomes = await Promise.all([
         connects(v6, { minTtl: 255, ttl: 255 }, { ttl: 255, minTtl: 255 }),
         connects(v6, { minTtl: 255, ttl: 255 }, { ttl: 254 }),
@@ -314,8 +281,8 @@ describe.runIf(!needsRoot)("a TCP stream between two namespaces", () => {
     )();
     lan.in("a", () => tcpDialer.dial({ remote, localAddress: ip("fe80::1"), interfaceName: "e0" }, dialled));
     await until("open", () => dialled.stream !== null && accepted.stream !== null);
-    expect(dialled.stream!.remote).toEqual(remote);
-    expect(accepted.stream!.remote.address).toBe("fe80::1");
+    expect(dialled.stream!.remote).toEqual({ ...remote, interfaceName: "e0" });
+    expect(accepted.stream!.remote).toMatchObject({ address: "fe80::1", interfaceName: "e0" });
     dialled.stream!.destroy();
     server.close();
   });
@@ -334,7 +301,7 @@ describe.runIf(!needsRoot)("a TCP stream between two namespaces", () => {
     expect(cut.ends[0]).toMatchObject({ kind: "failed", message: expect.stringMatching(/fifteen-octets0x/) });
   });
 
-  it("sends everything with class selector 6, from either end", async () => {
+  it("sends everything with class selector 6, from either end (BGP-4271-E-01)", async () => {
     for (const v6 of [false, true]) {
       const local = { address: ip(v6 ? "fd00::2" : "10.0.0.2"), port: 179 };
       const everything = 0x0300; // ETH_P_ALL in network order

@@ -1,8 +1,16 @@
 import net from "node:net";
 import { familyOf, ip, type IpAddress, isLinkLocal, parseIp } from "../../addr/ip.ts";
 import { Instant } from "../../base/time.ts";
-import type { ByteStream, Dialer, Endpoint, Listener, StreamEnd, StreamHandler } from "../../ports/stream.ts";
-import { setMd5Key, setTcpOptions } from "./socket-options.ts";
+import type {
+  ByteStream,
+  Dialer,
+  Endpoint,
+  Listener,
+  SocketOptions,
+  StreamEnd,
+  StreamHandler,
+} from "../../ports/stream.ts";
+import { Md5Keys, prepareSocket, setMd5Key, setTcpOptions } from "./socket-options.ts";
 import { systemClock } from "./system-clock.ts";
 
 /**
@@ -12,6 +20,8 @@ import { systemClock } from "./system-clock.ts";
 
 /** How long a closing stream may flush and wait for the peer's FIN before it is reset. */
 const LINGER_MILLIS = 1000;
+/** Refused connections of one listener that may linger at one time; more are reset. */
+const REFUSED_COUNT_MAX = 32;
 
 export const tcpDialer: Dialer = {
   dial(options, handler) {
@@ -20,10 +30,10 @@ export const tcpDialer: Dialer = {
     let abandoned = false;
     try {
       const socket = openSocket(options.localAddress ?? null, options.interfaceName, familyOf(address), (fd) => {
-        setTcpOptions(fd, familyOf(address), options);
+        prepareSocket(fd, familyOf(address), options);
         if (options.md5Password !== undefined) setMd5Key(fd, address, options.md5Password);
       });
-      connection = new Connection(socket, handler);
+      connection = new Connection(socket, handler, options.interfaceName);
       connection.connect(scoped(address, options.interfaceName), port);
     } catch (error) {
       // Not from inside dial(): the caller does not have the give-up function yet.
@@ -47,25 +57,40 @@ export const tcpListener: Listener = {
         port: options.local.port,
         ipv6Only: family === 6,
       });
+      const fd = bound.fd();
+      const keys = new Md5Keys(fd, family);
       try {
-        setTcpOptions(bound.fd(), family, options);
-        for (const { remote, password } of options.md5Keys ?? []) setMd5Key(bound.fd(), remote, password);
+        prepareSocket(fd, family, options);
+        keys.set(options.md5Keys ?? []);
       } catch (error) {
         bound.close();
         throw error;
       }
+      let refusedCount = 0;
       const server = net.createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
-        const connection = new Connection(socket, null);
+        const connection = new Connection(socket, null, options.interfaceName);
         const handler = accept(connection);
-        if (handler === null) connection.close();
-        else connection.serve(handler);
+        if (handler !== null) return connection.serve(handler);
+        // A flood of strangers is not waited for.
+        if (refusedCount >= REFUSED_COUNT_MAX) return connection.destroy();
+        refusedCount++;
+        socket.once("close", () => refusedCount--);
+        connection.close();
       });
       server.once("error", reject);
       server.listen(bound, () => {
         server.off("error", reject);
         // accept() failing (out of descriptors, say) costs the peer that attempt; it will try again.
         server.on("error", () => {});
-        resolve({ close: () => void server.close() });
+        resolve({
+          setMd5Keys: (wanted) => {
+            if (server.listening) keys.set(wanted);
+          },
+          setOptions: (wanted) => {
+            if (server.listening) setTcpOptions(fd, family, wanted);
+          },
+          close: () => void server.close(),
+        });
       });
     });
   },
@@ -74,6 +99,8 @@ export const tcpListener: Listener = {
 /** One TCP connection: turns Node's events into the promises of `StreamHandler`. */
 class Connection implements ByteStream {
   readonly #socket: net.Socket;
+  /** The device that the socket is bound to; else Node names the interface of a link-local address. */
+  readonly #device: string | undefined;
   /** Null while nobody listens: not yet accepted, given up, or ended. */
   #handler: StreamHandler | null;
   #linger: { close(): void } | null = null;
@@ -81,8 +108,9 @@ class Connection implements ByteStream {
   local: Endpoint = NOWHERE;
   remote: Endpoint = NOWHERE;
 
-  constructor(socket: net.Socket, handler: StreamHandler | null) {
+  constructor(socket: net.Socket, handler: StreamHandler | null, device: string | undefined) {
     this.#socket = socket;
+    this.#device = device;
     this.#handler = handler;
     if (!socket.connecting && socket.remoteAddress !== undefined) this.#learnEndpoints();
     socket.on("data", (bytes: Buffer) => {
@@ -129,6 +157,21 @@ class Connection implements ByteStream {
     const waited = this.#socket.writableLength > 0;
   }
 
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+
+  setOptions(options: SocketOptions & { readonly md5Password?: string }): void {
+    const fd = descriptorOf(this.#socket);
+    if (fd === null) return; // it has ended already
+    setTcpOptions(fd, familyOf(this.remote.address), options);
+    if (options.md5Password !== undefined) setMd5Key(fd, this.remote.address, options.md5Password);
+  }
+
   close(): void {
     this.#end ??= { kind: "closed-by-us" };
     this.#finish();
@@ -152,14 +195,15 @@ class Connection implements ByteStream {
     const alarm = systemClock.alarm(() => this.#socket.resetAndDestroy());
     alarm.set(Instant.add(systemClock.now(), LINGER_MILLIS));
     this.#linger = alarm;
+    this.#socket.resume(); // else the peer's FIN is never seen
     if (this.#socket.connecting) this.#socket.destroy();
     else this.#socket.end();
   }
 
   #learnEndpoints(): void {
     const { localAddress, localPort, remoteAddress, remotePort } = this.#socket;
-    this.local = endpoint(localAddress, localPort) ?? this.local;
-    this.remote = endpoint(remoteAddress, remotePort) ?? this.remote;
+    this.local = endpoint(localAddress, localPort, this.#device) ?? this.local;
+    this.remote = endpoint(remoteAddress, remotePort, this.#device) ?? this.remote;
   }
 }
 
@@ -191,11 +235,19 @@ const scoped = (address: IpAddress, interfaceName: string | undefined): string =
     ? `${address}%${interfaceName}`
     : address;
 
-/** Takes off the scope, and the IPv6 clothes of an IPv4 peer on a dual-stack socket. */
-function endpoint(text: string | undefined, port: number | undefined): Endpoint | null {
-  const plain = text?.replace(/%.*$/, "").replace(/^::ffff:(?=\d+\.)/, "");
+/** Takes the scope apart, and off the IPv6 clothes of an IPv4 peer on a dual-stack socket. */
+function endpoint(text: string | undefined, port: number | undefined, device: string | undefined): Endpoint | null {
+  const [plain, scope] = text?.replace(/^::ffff:(?=\d+\.)/, "").split("%") ?? [];
   const address = plain === undefined ? null : parseIp(plain);
-  return address === null || port === undefined ? null : { address, port };
+  if (address === null || port === undefined) return null;
+  const interfaceName = familyOf(address) === 6 && isLinkLocal(address) ? (device ?? scope) : undefined;
+  return interfaceName === undefined ? { address, port } : { address, port, interfaceName };
+}
+
+/** Node has no public way to the descriptor of a socket that was accepted. */
+function descriptorOf(socket: net.Socket): number | null {
+  const { _handle: handle } = socket as unknown as { _handle?: { readonly fd?: number } | null };
+  return handle?.fd !== undefined && handle.fd >= 0 ? handle.fd : null;
 }
 
 const ABSENT_SOURCE = "no interface of this machine has the source address";
