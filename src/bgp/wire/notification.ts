@@ -1,4 +1,5 @@
 import { Reader, type Writer } from "../../base/bytes.ts";
+import { decodeShutdownText } from "./shown-text.ts";
 
 /** RFC 4271 §4.5. */
 export interface Notification {
@@ -75,47 +76,47 @@ export function notificationWords(code: number, subcode: number): string {
 }
 
 /** A received NOTIFICATION in words, with the shutdown text (RFC 9003) or what a hard reset wraps (RFC 8538). */
-export function describeNotification({ code, subcode, data }: Notification): string {
+export function describeNotification(notification: Notification): string {
+  const { code, subcode, data } = notification;
   const words = notificationWords(code, subcode);
+  const inner = unwrapHardReset(notification);
+  // Only once: what a hard reset wraps is not itself one.
+  if (inner !== notification)
+    return `${words} (${isHardReset(inner) ? notificationWords(6, 9) : describeNotification(inner)})`;
   if (code !== CEASE || data.length === 0) return words;
-  if (subcode === HARD_RESET && data.length >= 2) return `${words} (${notificationWords(data[0]!, data[1]!)})`;
-  if (subcode !== ADMINISTRATIVE_SHUTDOWN && subcode !== ADMINISTRATIVE_RESET) return words;
-  const text = decodeShutdownText(data);
-  return text === "" ? words : `${words}: ${text}`;
+  if (subcode === PREFIX_LIMIT) return words + describeLimit(data);
+  const text = shutdownText(notification);
+  return text === null || text === "" ? words : `${words}: ${text}`;
 }
 
 const CEASE = 6;
+const PREFIX_LIMIT = 1;
 const ADMINISTRATIVE_SHUTDOWN = 2;
 const ADMINISTRATIVE_RESET = 4;
 const HARD_RESET = 9;
 
-/** RFC 9003 allows 255 octets; peers that only know RFC 8203 take 128. */
-const SHUTDOWN_TEXT_LENGTH_MAX = 128;
+/** RFC 8538 §3: no graceful restart follows, whatever was agreed. */
+export const isHardReset = ({ code, subcode }: Notification): boolean => code === CEASE && subcode === HARD_RESET;
 
-/** Length octet and UTF-8 text, cut between characters where it is too long; nothing at all for an empty text. */
-export function encodeShutdownText(text: string): Uint8Array {
-  const room = new Uint8Array(SHUTDOWN_TEXT_LENGTH_MAX);
-  const { written } = new TextEncoder().encodeInto(text, room);
-  return written === 0 ? new Uint8Array(0) : Uint8Array.of(written, ...room.subarray(0, written));
+/** What a hard reset wraps (RFC 8538 §3); the NOTIFICATION itself when it is none, or wraps nothing. */
+export function unwrapHardReset(notification: Notification): Notification {
+  const { data } = notification;
+  if (!isHardReset(notification) || data.length < 2) return notification;
+  return { type: "notification", code: data[0]!, subcode: data[1]!, data: data.subarray(2) };
 }
 
-/** Fit to be shown: control characters escaped; a field that lies about its length or is no UTF-8 is shown in hex. */
-function decodeShutdownText(data: Uint8Array): string {
-  const length = data[0]!;
-  if (length > data.length - 1) return `malformed text 0x${hex(data)}`;
-  const octets = data.subarray(1, 1 + length);
-  try {
-    return escapeControls(new TextDecoder("utf-8", { fatal: true }).decode(octets));
-  } catch {
-    return `malformed text 0x${hex(octets)}`;
-  }
+/** RFC 4486 §4: the family and its limit, if it says so. */
+function describeLimit(data: Uint8Array): string {
+  if (data.length !== 7) return "";
+  const reader = new Reader(data);
+  return ` (AFI ${reader.u16("AFI")} SAFI ${reader.u8("SAFI")}, limit ${reader.u32("limit")})`;
 }
 
-/** What a peer wrote must not move a terminal's cursor nor forge a line: controls, separators, bidi marks. */
-const escapeControls = (text: string): string =>
-  text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (char) => `\\u{${char.codePointAt(0)!.toString(16)}}`);
-
-const hex = (bytes: Uint8Array): string => Array.from(bytes, (octet) => octet.toString(16).padStart(2, "0")).join("");
+/** What the other side's operator wrote, fit to be shown (RFC 9003); null where the NOTIFICATION has no such field. */
+export function shutdownText({ code, subcode, data }: Notification): string | null {
+  if (code !== CEASE || (subcode !== ADMINISTRATIVE_SHUTDOWN && subcode !== ADMINISTRATIVE_RESET)) return null;
+  return decodeShutdownText(data);
+}
 
 /** @param body  what follows the header; framing has seen to it that two octets are there */
 export function decodeNotification(body: Uint8Array): Notification {

@@ -1,7 +1,7 @@
 import { type Ipv4, ipFromBytes, ipToBytes } from "../../addr/ip.ts";
 import { Reader, Truncated, type Writer } from "../../base/bytes.ts";
 import { Asn } from "./asn.ts";
-import { type Capability, decodeCapabilities, encodeCapabilities } from "./capabilities.ts";
+import { type Capability, decodeCapabilities, encodeCapabilities, MalformedCapability } from "./capabilities.ts";
 import { FaultFound } from "./faults.ts";
 
 /** RFC 4271 §4.2. */
@@ -45,7 +45,8 @@ export function decodeOpen(body: Uint8Array): Open {
     if (capabilities.some((one) => one.kind === "four-octet-as" && one.asn === 0)) throw badAs(Asn.of(0));
     return { type: "open", twoOctetAs, holdTimeSeconds: seconds, identifier, capabilities };
   } catch (error) {
-    if (error instanceof Truncated) throw new FaultFound({ kind: "open.malformed", detail: error.message });
+    if (error instanceof Truncated || error instanceof MalformedCapability)
+      throw new FaultFound({ kind: "open.malformed", detail: error.message });
     throw error;
   }
 }

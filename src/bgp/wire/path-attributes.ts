@@ -14,6 +14,16 @@ export interface UpdateContext {
   readonly external: boolean;
   /** Negotiated families; routes of others are ignored. */
   readonly families: readonly AddressFamily[];
+  /** Octets of the longest message that we may send: 65,535 once the peer has said that it takes them (RFC 8654). */
+  readonly maxLength?: number;
+  /** Octets of the longest message that we take: 65,535 once we have offered it (RFC 8654). */
+  readonly receiveMaxLength?: number;
+  /** Families whose received NLRI have path identifiers (RFC 7911). */
+  readonly addPathReceive?: readonly AddressFamily[];
+  /** IPv4 routes may have an IPv6 next hop (RFC 8950). */
+  readonly extendedNextHop?: boolean;
+  /** RFC 7313: the subtype of a ROUTE-REFRESH means something, and its length is checked. */
+  readonly enhancedRouteRefresh?: boolean;
 }
 
 /** What a malformed attribute costs, weakest first (RFC 7606 §2). */
