@@ -4,6 +4,7 @@ import type { Clock } from "../../ports/clock.ts";
 import type { Slot } from "../fsm/collision.ts";
 import type { FsmPeer } from "../fsm/negotiation.ts";
 import { NEW_PEERING, type Peering, type PeeringEvent } from "../fsm/peering.ts";
+import { type Direction, MessageLedger } from "./message-ledger.ts";
 import { plainEvent, toJson } from "./recording-json.ts";
 
 /** How much of one peer is kept. The oldest goes first. */
@@ -40,6 +41,7 @@ export class Recorder {
   readonly peer: { readonly name: string; readonly address: IpAddress };
   readonly #clock: Clock;
   readonly #limits: RecorderLimits;
+  readonly #ledgers = { received: new MessageLedger(), sent: new MessageLedger() } as const;
   readonly #entries: Entry[] = [];
   /** Index of the oldest entry that is still kept; those before it are cut off now and then. */
   #first = 0;
@@ -63,12 +65,12 @@ export class Recorder {
 
   /** A whole message of the peer, before it is decoded; copied. */
   received(slot: Slot, octets: Uint8Array): void {
-    this.#add({ ...this.#now(), type: "received", slot, octets: octets.slice() });
+    this.#message("received", slot, octets);
   }
 
   /** Whole messages as written to TCP, one call for each; copied. */
   sent(slot: Slot, octets: Uint8Array): void {
-    this.#add({ ...this.#now(), type: "sent", slot, octets: octets.slice() });
+    this.#message("sent", slot, octets);
   }
 
   /** A connection is open: the addresses of its ends. */
@@ -96,6 +98,18 @@ export class Recorder {
       dropped: this.#dropped,
       entries: this.#entries.slice(this.#first),
     };
+  }
+
+  /** Messages of each direction since the peer was configured. */
+  get messages(): { readonly received: Direction; readonly sent: Direction } {
+    return { received: this.#ledgers.received.direction, sent: this.#ledgers.sent.direction };
+  }
+
+  #message(type: "received" | "sent", slot: Slot, octets: Uint8Array): void {
+    const copy = octets.slice();
+    const entry: Entry = { ...this.#now(), type, slot, octets: copy };
+    this.#ledgers[type].note(copy, entry.time);
+    this.#add(entry);
   }
 
   #now(): { at: Instant; time: Date } {
