@@ -5,48 +5,66 @@ import type { StreamEnd } from "../../ports/stream.ts";
 import type { ReadTcpCounters, TcpCounters } from "../../ports/tcp-counters.ts";
 import { emit } from "../../telemetry/events.ts";
 import type { DropCause } from "../fsm/state.ts";
-import { describeFault, NOTIFICATION } from "../wire/faults.ts";
+import { describeFault, NOTIFICATION, sectionOf } from "../wire/faults.ts";
 import { describeNotification } from "../wire/notification.ts";
-import type { ConnectionEnd, DiagnosisFacts } from "./diagnosis.ts";
-import type { PeerConfig, PeerError } from "./peer-config.ts";
+import type { ConnectionEnd } from "./diagnosis.ts";
+import type { PeerConfig, PeerError, SeenNotification } from "./peer-config.ts";
 import { describeEnd, noAnswer, type Stage } from "./transport-words.ts";
 
 /** Cease and its subcode for a collision: which of two connections stays is no trouble, and would hide what was. */
 const COLLISION = NOTIFICATION["cease.connection-collision"];
+/** For so long what a NOTIFICATION said is not hidden by what TCP did after it. */
+const TELLING_MILLIS = 300_000;
 
 /** Why connections of one peer ended: puts it in words, logs it, and keeps the last. */
 export class PeerTroubles {
-  readonly #peer: PeerConfig;
   readonly #clock: Clock;
   readonly #log: Logger;
+  readonly #readCounters: ReadTcpCounters;
+  #peer: PeerConfig;
   #last: PeerError | null = null;
   #lastTransport = "";
-  readonly #readCounters: ReadTcpCounters;
   #lastEnd: ConnectionEnd | null = null;
   #collisions = 0;
-  /** The kernel's counters when the latest attempt began, and what they had gained when it ended. */
-  #before: TcpCounters | null = null;
+  #counters: TcpCounters | null = null;
   #counted: TcpCounters | null = null;
+  readonly #notifications: { sent: SeenNotification | null; received: SeenNotification | null } = {
+    sent: null,
+    received: null,
+  };
 
-  constructor(peer: PeerConfig, clock: Clock, log: Logger, readCounters: ReadTcpCounters = () => null) {
+  constructor(peer: PeerConfig, clock: Clock, log: Logger, readCounters: ReadTcpCounters) {
     this.#peer = peer;
     this.#clock = clock;
     this.#log = log;
     this.#readCounters = readCounters;
   }
 
+  set peer(peer: PeerConfig) {
+    this.#peer = peer;
+  }
+
   get last(): PeerError | null {
     return this.#last;
   }
 
-  /** What a diagnosis needs of the past. */
-  get facts(): Pick<DiagnosisFacts, "lastEnd" | "collisions" | "counted"> {
+  /** The last NOTIFICATION each way, and how many there were. */
+  get notifications(): { readonly sent: SeenNotification | null; readonly received: SeenNotification | null } {
+    return { ...this.#notifications };
+  }
+
+  /** For a diagnosis. */
+  get facts(): {
+    readonly lastEnd: ConnectionEnd | null;
+    readonly collisions: number;
+    readonly counted: TcpCounters | null;
+  } {
     return { lastEnd: this.#lastEnd, collisions: this.#collisions, counted: this.#counted };
   }
 
-  /** An attempt to connect begins. */
-  began(): void {
-    this.#before = this.#readCounters();
+  /** An attempt to connect begins: what the kernel drops from now on may be its answer. */
+  dialling(): void {
+    this.#counters = this.#readCounters();
   }
 
   /** A session is up: the next trouble of TCP is news again, even if it is the same. */
@@ -54,38 +72,41 @@ export class PeerTroubles {
     this.#lastTransport = "";
     this.#lastEnd = null;
     this.#collisions = 0;
-    this.#counted = null;
+  }
+
+  /** Why there is no session although nothing happened: what the configuration lacks. */
+  withheld(reason: string): void {
+    this.#transport(reason);
   }
 
   dropped(cause: DropCause): void {
     switch (cause.kind) {
       case "fault": {
-        const { code, subcode, section } = NOTIFICATION[cause.fault.kind];
+        const { code, subcode } = NOTIFICATION[cause.fault.kind];
         const message = describeFault(cause.fault);
-        emit(this.#log, "bgp.notification.sent", { code, subcode, section }, message);
+        const fields = { code, subcode, section: sectionOf(cause.fault) };
+        emit(this.#log, "bgp.notification.sent", fields, message);
+        this.#saw("sent", code, subcode, message);
         if (cause.fault.kind === "cease.connection-collision") this.#collisions++;
-        else {
-          this.#keep(message, "sent");
-          this.#end({ kind: "sent", fault: cause.fault });
-        }
+        else this.#end({ kind: "sent", fault: cause.fault }, message, "sent");
         break;
       }
       case "notification": {
         const { code, subcode } = cause.notification;
         const message = describeNotification(cause.notification);
         emit(this.#log, "bgp.notification.received", { code, subcode }, message);
+        this.#saw("received", code, subcode, message);
         if (code === COLLISION.code && subcode === COLLISION.subcode) this.#collisions++;
-        else {
-          this.#keep(message, "received");
-          this.#end({ kind: "received", notification: cause.notification });
-        }
+        else this.#end({ kind: "received", notification: cause.notification }, message, "received");
         break;
       }
       case "no-answer":
+        this.#lastEnd = { kind: "no-answer" };
+        this.#count();
         this.#transport(noAnswer(this.#peer));
-        this.#end({ kind: "no-answer" });
         break;
       case "transport": // told by `ended`
+      case "replaced":
       case "unwanted":
         break;
       default:
@@ -94,32 +115,44 @@ export class PeerTroubles {
   }
 
   ended(end: StreamEnd, stage: Stage): void {
+    this.#lastEnd = { kind: "transport", end, stage };
+    this.#count();
     this.#transport(describeEnd(end, stage, this.#peer));
-    this.#end({ kind: "transport", end, stage });
   }
 
   /** Logged when it changes: a router that is away for an hour is one line, not one for each attempt. */
   #transport(message: string): void {
-    this.#keep(message, "transport");
+    const now = this.#clock.wallTime();
+    const said = this.#last !== null && this.#last.direction !== "transport" ? this.#last : null;
+    // The router that refuses us now has said why, and what it said is what helps.
+    if (said === null || now.getTime() - said.at.getTime() >= TELLING_MILLIS) {
+      this.#last = { message, direction: "transport", at: now };
+    }
     if (message === this.#lastTransport) return;
     this.#lastTransport = message;
     emit(this.#log, "bgp.transport.failed", { reason: message }, message);
   }
 
-  #end(end: ConnectionEnd): void {
+  #end(end: ConnectionEnd, message: string, direction: "sent" | "received"): void {
     this.#lastEnd = end;
-    const after = this.#readCounters();
-    const before = this.#before;
-    if (after === null || before === null) return;
-    this.#counted = {
-      md5NotFound: after.md5NotFound - before.md5NotFound,
-      md5Unexpected: after.md5Unexpected - before.md5Unexpected,
-      md5Failure: after.md5Failure - before.md5Failure,
-      minTtlDrop: after.minTtlDrop - before.minTtlDrop,
-    };
+    this.#last = { message, direction, at: this.#clock.wallTime() };
   }
 
-  #keep(message: string, direction: PeerError["direction"]): void {
-    this.#last = { message, direction, at: this.#clock.wallTime() };
+  #saw(direction: "sent" | "received", code: number, subcode: number, message: string): void {
+    const count = (this.#notifications[direction]?.count ?? 0) + 1;
+    this.#notifications[direction] = { code, subcode, message, at: this.#clock.wallTime(), count };
+  }
+
+  #count(): void {
+    const [before, now] = [this.#counters, this.#readCounters()];
+    this.#counted =
+      before === null || now === null
+        ? null
+        : {
+            md5NotFound: now.md5NotFound - before.md5NotFound,
+            md5Unexpected: now.md5Unexpected - before.md5Unexpected,
+            md5Failure: now.md5Failure - before.md5Failure,
+            minTtlDrop: now.minTtlDrop - before.minTtlDrop,
+          };
   }
 }
