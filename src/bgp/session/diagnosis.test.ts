@@ -127,6 +127,12 @@ const CASES: readonly (readonly [string, Partial<DiagnosisFacts>, string, RegExp
   ["BFD that is waited for", { bfd: "down", state: "open-confirm" }, "bfd", /3784/],
   ["collisions without end", { collisions: 5, lastEnd: SILENT }, "collision", /make one side passive/],
   ["a passive peer that nobody calls", { peer: { ...FACTS.peer, passive: true } }, "waiting", /10\.0\.0\.1/],
+  [
+    "a passive peer that signs with another key",
+    { peer: { ...FACTS.peer, passive: true }, hasMd5Key: true, counted: { ...NOTHING, md5Failure: 4 } },
+    "md5-mismatch",
+    /same password/,
+  ],
   ["no family in common", { state: "established", families: [] }, "family", /activate ipv4-unicast and ipv6-unicast/],
   ["one family of two", { state: "established", families: ["ipv4-unicast"] }, "family", /activate ipv6-unicast/],
   ["octets that are no BGP", { lastEnd: weSaid({ kind: "header.not-synchronized" }) }, "malformed", /--record/],

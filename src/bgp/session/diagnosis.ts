@@ -145,8 +145,11 @@ const collisionLoop = ({ peer, routerId, collisions }: DiagnosisFacts): Diagnosi
   fix: `check that the router's own id is not ${routerId}, that it has one neighbour with our address, or make one side passive (peer ${peer.address})`,
 });
 
-function notYet({ peer, localAddress }: DiagnosisFacts): Diagnosis | null {
+function notYet(facts: DiagnosisFacts): Diagnosis | null {
+  const { peer, localAddress } = facts;
   if (!peer.passive) return null;
+  const dropped = droppedByKernel(facts);
+  if (dropped !== null) return dropped;
   return {
     cause: "waiting",
     problem: `${peer.address} has not called, and this peer is passive`,
@@ -201,8 +204,8 @@ const lost = (problem: string): Diagnosis => ({
   fix: "it is tried again by itself; if this goes on, look at the router's log and at the link",
 });
 
-/** Nothing came back. What the kernel dropped meanwhile tells a wrong key and a wrong TTL from a filter. */
-function silence(facts: DiagnosisFacts): Diagnosis {
+/** What the kernel dropped of the peer's, as far as this peer can have sent it. */
+function droppedByKernel(facts: DiagnosisFacts): Diagnosis | null {
   const { peer, hasMd5Key, counted } = facts;
   const who = whoIs(facts);
   if (hasMd5Key && (counted?.md5Failure ?? 0) > 0) {
@@ -233,6 +236,15 @@ function silence(facts: DiagnosisFacts): Diagnosis {
       fix: "enable TTL security (GTSM) for this neighbour on the router, or allow for more hops here",
     };
   }
+  return null;
+}
+
+/** Nothing came back. The kernel's counters tell a wrong key and a wrong TTL from a filter. */
+function silence(facts: DiagnosisFacts): Diagnosis {
+  const dropped = droppedByKernel(facts);
+  if (dropped !== null) return dropped;
+  const { peer, hasMd5Key } = facts;
+  const who = whoIs(facts);
   if (hasMd5Key) {
     return {
       cause: "md5-suspected",
