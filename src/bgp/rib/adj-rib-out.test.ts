@@ -4,6 +4,7 @@ import { hostPrefix, parsePrefix, type Prefix } from "../../addr/prefix.ts";
 import { Asn } from "../wire/asn.ts";
 import { decodeMessage } from "../wire/message.ts";
 import type { Update } from "../wire/update.ts";
+import { DesiredRoutes } from "./desired-routes.ts";
 import { AdjRibOut, type OutContext, type RouteAttributes } from "./adj-rib-out.ts";
 
 const EXTERNAL: OutContext = {
@@ -17,8 +18,8 @@ const V6 = { address: ip("2001:db8::1"), linkLocal: ip("fe80::1") as Ipv6 };
 const prefix = (text: string): Prefix => parsePrefix(text)!;
 const [A, B, C] = ["192.0.2.1/32", "192.0.2.2/32", "192.0.2.3/32"].map(prefix) as [Prefix, Prefix, Prefix];
 const [A6, B6] = ["2001:db8:7::1/128", "2001:db8:7::2/128"].map(prefix) as [Prefix, Prefix];
-const routes = (...list: (Prefix | [Prefix, RouteAttributes])[]): Map<Prefix, RouteAttributes> =>
-  new Map(list.map((one) => (typeof one === "string" ? [one, {}] : one)));
+const routes = (...list: (Prefix | [Prefix, RouteAttributes])[]): DesiredRoutes =>
+  new DesiredRoutes(new Map(list.map((one) => (typeof one === "string" ? [one, {}] : one))));
 const hosts = (count: number, family: 4 | 6 = 4): Prefix[] =>
   Array.from({ length: count }, (_, at) =>
     hostPrefix(ip(family === 4 ? `10.${at >> 16}.${(at >> 8) & 255}.${at & 255}` : `fd00::${at.toString(16)}`)),
@@ -224,10 +225,10 @@ describe("AdjRibOut", () => {
     const huge = { communities: Array.from({ length: 1100 }, (_, at) => at) };
     rib.setDesired(routes([A, huge], B));
     expect(lines(drain(rib))).toEqual([`-${A}`]);
-    expect(rib.oversized()).toEqual([{ family: "ipv4-unicast", count: 1 }]);
+    expect(rib.withheld()).toMatchObject([{ family: "ipv4-unicast", count: 1, prefixes: [A] }]);
     rib.setDesired(routes(A, B));
     expect(lines(drain(rib))).toEqual([`+${A}`]);
-    expect(rib.oversized()).toEqual([]);
+    expect(rib.withheld()).toEqual([]);
   });
 
   it("fits the most communities that one route leaves room for", () => {

@@ -1,50 +1,45 @@
-import { type IpAddress, type Ipv6, isIpv4 } from "../../addr/ip.ts";
 import type { Prefix } from "../../addr/prefix.ts";
-import { needsAs4Path } from "../wire/as-path.ts";
-import type { Asn } from "../wire/asn.ts";
-import { type AddressFamily, FAMILIES, familyOfPrefix } from "../wire/families.ts";
-import { HEADER_LENGTH, MESSAGE_LENGTH_MAX } from "../wire/framing.ts";
+import { type AddressFamily, FAMILIES, familyCodes } from "../wire/families.ts";
+import { MESSAGE_LENGTH_MAX } from "../wire/framing.ts";
 import { encodeMessage } from "../wire/message.ts";
-import { prefixSize } from "../wire/nlri.ts";
-import type { PathAttributes, UpdateContext } from "../wire/path-attributes.ts";
-import type { Update } from "../wire/update.ts";
+import type { DesiredRoute, DesiredRoutes } from "./desired-routes.ts";
+import { OutGroups, type OutGroup } from "./out-groups.ts";
+import type { OutContext } from "./outgoing-attributes.ts";
+import type { ExportPolicy } from "./policy.ts";
+import type { OwnNextHop } from "./route-attributes.ts";
+import { UpdateTemplate } from "./update-template.ts";
 
-/** What goes with a route that we announce. */
-export interface RouteAttributes {
-  /** 32-bit values, AS number in the upper half (RFC 1997). */
-  readonly communities?: readonly number[];
-  /** Three 32-bit numbers each (RFC 8092). */
-  readonly largeCommunities?: readonly LargeCommunity[];
-  /** Eight octets each (RFC 4360). */
-  readonly extendedCommunities?: readonly bigint[];
-  /** How often our AS number is put in front once more, 0 to 64. */
-  readonly prependCount?: number;
-  /** Words of the caller that an export policy can match; never sent. */
-  readonly tags?: readonly string[];
-  readonly med?: number;
-  /** Sent inside our own AS only, where 100 is the default (RFC 4271 §5.1.5). */
-  readonly localPref?: number;
+export type { OutContext } from "./outgoing-attributes.ts";
+export type { LargeCommunity, OwnNextHop, RouteAttributes } from "./route-attributes.ts";
+
+/** What the peer should have of one prefix, and what it was sent. */
+interface Slot {
+  route: DesiredRoute;
+  /** Null: nothing. */
+  wanted: OutGroup<Slot> | null;
+  sent: OutGroup<Slot> | null;
+  /** Belongs to the initial routes, or to a resend that the peer asked for: sent even if the peer has it. */
+  isDue: boolean;
 }
 
-export type LargeCommunity = readonly [global: number, local1: number, local2: number];
-
-/** Next hop of our routes of one family; IPv6 may have its link-local address beside it (RFC 2545 §3). */
-export interface OwnNextHop {
-  readonly address: IpAddress;
-  readonly linkLocal?: Ipv6;
+/** Where a family stands between what closes its initial routes and what opens and closes a resend. */
+interface Progress {
+  phase: "initial" | "steady" | "resending";
+  /** Slots whose announcement or withdrawal the end of the phase waits for. */
+  dueCount: number;
+  /** The peer asked, and the answer has not begun. */
+  isAsked: boolean;
+  /** Slots of which the peer has something. */
+  sentCount: number;
 }
 
-export interface OutContext extends UpdateContext {
-  readonly localAsn: Asn;
-}
-
-interface Group {
+/** Routes of one family that are not announced, and why. */
+export interface Withheld {
   readonly family: AddressFamily;
-  readonly attributes: RouteAttributes;
-  readonly nextHop: OwnNextHop;
-  /** Octets for prefixes in one message. */
-  readonly room: number;
-  readonly prefixes: Set<Prefix>;
+  readonly reason: string;
+  readonly count: number;
+  /** The first few of them. */
+  readonly prefixes: readonly Prefix[];
 }
 
 /**
@@ -54,205 +49,253 @@ interface Group {
  * may change; a prefix counts with its latest state only, so that a peer that does not read costs memory by the number
  * of prefixes and never by the number of changes. Withdrawals come first: a peer near its prefix limit must lose routes
  * before it gains any. Prefixes with equal attributes share a message, one family to a message (RFC 7606 §5.1). Each
- * family's initial routes are followed by its End-of-RIB (RFC 4724 §2).
+ * family's initial routes are followed by its End-of-RIB (RFC 4724 §2), each resend stands between its two marks if the
+ * peer knows them (RFC 7313 §4).
  */
 export class AdjRibOut {
   readonly #context: OutContext;
-  readonly #nextHops = new Map<AddressFamily, OwnNextHop>();
+  readonly #maxLength: number;
+  readonly #groups: OutGroups<Slot>;
   /** What the peer should have; null until it is known, since an End-of-RIB before that would be a lie. */
-  #desired: ReadonlyMap<Prefix, RouteAttributes> | null = null;
-  /** What the peer has: the key of the group in which it was last sent, or RESEND. */
-  readonly #sent = new Map<Prefix, string>();
-  readonly #withdrawals: Record<AddressFamily, Set<Prefix>> = { "ipv4-unicast": new Set(), "ipv6-unicast": new Set() };
-  /** Announcements to be made; a key stands for one family and one set of attributes. */
-  readonly #groups = new Map<string, Group>();
-  readonly #endOfRib: Set<AddressFamily>;
-  readonly #oversized = new Map<AddressFamily, number>();
+  #desired: DesiredRoutes | null = null;
+  readonly #slots = new Map<Prefix, Slot>();
+  readonly #withdrawals: Record<AddressFamily, Set<Slot>> = { "ipv4-unicast": new Set(), "ipv6-unicast": new Set() };
+  readonly #progress: ReadonlyMap<AddressFamily, Progress>;
+  readonly #withheld = new Map<Prefix, { readonly family: AddressFamily; readonly reason: string }>();
 
-  constructor(context: OutContext) {
+  constructor(context: OutContext, exportPolicy: ExportPolicy | null = null) {
     this.#context = context;
-    this.#endOfRib = new Set(context.families);
+    this.#maxLength = context.maxLength ?? MESSAGE_LENGTH_MAX;
+    this.#groups = new OutGroups(context, this.#maxLength, exportPolicy);
+    const progress = (): Progress => ({ phase: "initial", dueCount: 0, isAsked: false, sentCount: 0 });
+    this.#progress = new Map(context.families.map((family) => [family, progress()]));
   }
 
   /** Prefixes that the peer was told of and not told off again. */
   count(family: AddressFamily): number {
-    let count = 0;
-    for (const prefix of this.#sent.keys()) if (familyOfPrefix(prefix) === family) count++;
-    return count;
+    return this.#progress.get(family)?.sentCount ?? 0;
   }
 
-  /** Prefixes that are not announced because one of them with its attributes exceeds a message. */
-  oversized(): { readonly family: AddressFamily; readonly count: number }[] {
-    return [...this.#oversized].map(([family, count]) => ({ family, count }));
+  /** Desired routes that neither a policy refuses nor the session excludes, and that cannot be announced all the same. */
+  withheld(): readonly Withheld[] {
+    const found = new Map<string, { family: AddressFamily; reason: string; count: number; prefixes: Prefix[] }>();
+    for (const [prefix, { family, reason }] of this.#withheld) {
+      const key = `${family} ${reason}`;
+      const one = found.get(key) ?? { family, reason, count: 0, prefixes: [] };
+      found.set(key, one);
+      one.count++;
+      if (one.prefixes.length < NAMED_COUNT_MAX) one.prefixes.push(prefix);
+    }
+    return [...found.values()];
   }
 
   /** True when the peer was told everything; what TCP still holds is another matter. */
   get isDone(): boolean {
-    return FAMILIES.every((one) => this.#withdrawals[one].size === 0) && this.#groups.size + this.#endOfRib.size === 0;
+    if (this.#groups.first() !== null || FAMILIES.some((one) => this.#withdrawals[one].size > 0)) return false;
+    for (const { phase, isAsked } of this.#progress.values()) if (phase !== "steady" || isAsked) return false;
+    return true;
   }
 
-  setDesired(routes: ReadonlyMap<Prefix, RouteAttributes>): void {
+  setDesired(routes: DesiredRoutes): void {
+    const before = this.#desired;
     this.#desired = routes;
-    this.#reconcile();
+    if (routes !== before && !routes.follows(before)) return this.#reconcile();
+    if (routes === before) return;
+    for (const route of routes.changed) this.#want(route);
+    for (const route of routes.removed) this.#forget(route.prefix);
   }
 
   /** Null when there is no address for the family: its routes are then withdrawn. */
   setNextHop(family: AddressFamily, nextHop: OwnNextHop | null): void {
-    const before = this.#nextHops.get(family);
-    if (before?.address === nextHop?.address && before?.linkLocal === nextHop?.linkLocal) return;
-    if (nextHop === null) this.#nextHops.delete(family);
-    else this.#nextHops.set(family, nextHop);
-    this.refresh(family);
+    if (this.#groups.setNextHop(family, nextHop)) this.#reconcile();
   }
 
-  /** Everything of the family is sent again, changed or not (RFC 2918 §4). */
-  refresh(family: AddressFamily): void {
-    for (const prefix of this.#sent.keys()) if (familyOfPrefix(prefix) === family) this.#sent.set(prefix, RESEND);
+  /** Null: everything that is desired is announced. The peer is sent the difference. */
+  setExportPolicy(policy: ExportPolicy | null): void {
+    this.#groups.setPolicy(policy);
     this.#reconcile();
+  }
+
+  /** Asks the peer to prefer any other way to our routes (RFC 8326): before a withdrawal, so that none is missed. */
+  setDraining(draining: boolean): void {
+    if (this.#groups.setDraining(draining)) this.#reconcile();
+  }
+
+  /**
+   * Everything of the family is sent again, changed or not (RFC 2918 §4). A request during an answer, or before the
+   * End-of-RIB, is answered after it.
+   */
+  refresh(family: AddressFamily): void {
+    const progress = this.#progress.get(family);
+    if (progress !== undefined) progress.isAsked = true;
   }
 
   /** The next message to write, complete and not aliased; null when nothing is left to say. */
   next(): Uint8Array | null {
     if (this.#desired === null) return null;
-    const update = this.#nextWithdrawal() ?? this.#nextAnnouncement() ?? this.#nextEndOfRib();
-    return update === null ? null : encodeMessage(update, this.#context);
+    return this.#nextWithdrawal() ?? this.#nextMark() ?? this.#nextAnnouncement();
   }
 
+  /** Looks at every route. */
   #reconcile(): void {
-    for (const family of FAMILIES) this.#withdrawals[family].clear();
-    this.#groups.clear();
-    this.#oversized.clear();
-    const desired = this.#desired ?? NOTHING;
-    const rooms = new Map<string, number>();
-    const refused = new Set<Prefix>();
-    for (const [prefix, attributes] of desired) {
-      const family = familyOfPrefix(prefix);
-      const nextHop = this.#announceableBy(family);
-      if (nextHop === null) continue;
-      const key = keyOf(family, attributes);
-      let room = rooms.get(key);
-      if (room === undefined) rooms.set(key, (room = this.#roomFor(family, attributes, nextHop)));
-      if (room < PREFIX_SIZE_MAX && prefixSize(prefix) > room) {
-        refused.add(prefix);
-        this.#oversized.set(family, (this.#oversized.get(family) ?? 0) + 1);
-        continue;
-      }
-      if (this.#sent.get(prefix) === key) continue;
-      let group = this.#groups.get(key);
-      if (group === undefined) {
-        group = { family, attributes, nextHop, room, prefixes: new Set() };
-        this.#groups.set(key, group);
-      }
-      group.prefixes.add(prefix);
-    }
-    for (const prefix of this.#sent.keys()) {
-      const family = familyOfPrefix(prefix);
-      const isKept = desired.has(prefix) && !refused.has(prefix) && this.#announceableBy(family) !== null;
-      if (!isKept) this.#withdrawals[family].add(prefix);
-    }
+    const desired = this.#desired;
+    if (desired === null) return;
+    for (const prefix of this.#slots.keys()) if (!desired.has(prefix)) this.#forget(prefix);
+    for (const prefix of this.#withheld.keys()) if (!desired.has(prefix)) this.#withheld.delete(prefix);
+    for (const route of desired.values()) this.#want(route);
   }
 
-  /** The next hop of a family of which anything can be announced, else null. */
-  #announceableBy(family: AddressFamily): OwnNextHop | null {
-    return this.#context.families.includes(family) ? (this.#nextHops.get(family) ?? null) : null;
+  #want(route: DesiredRoute): void {
+    const progress = this.#progress.get(route.family);
+    if (progress === undefined) return;
+    const found = this.#groups.of(route);
+    if (typeof found === "string") this.#withheld.set(route.prefix, { family: route.family, reason: found });
+    else if (this.#withheld.size > 0) this.#withheld.delete(route.prefix);
+    const wanted = typeof found === "string" ? null : found;
+    let slot = this.#slots.get(route.prefix);
+    if (slot === undefined) {
+      if (wanted === null) return;
+      slot = { route, wanted: null, sent: null, isDue: progress.phase === "initial" };
+      if (slot.isDue) progress.dueCount++;
+      this.#slots.set(route.prefix, slot);
+    }
+    slot.route = route;
+    this.#turn(slot, wanted);
   }
 
-  #nextWithdrawal(): Update | null {
+  #forget(prefix: Prefix): void {
+    this.#withheld.delete(prefix);
+    const slot = this.#slots.get(prefix);
+    if (slot !== undefined) this.#turn(slot, null);
+  }
+
+  /** Puts the slot where its next message will be made of it. */
+  #turn(slot: Slot, wanted: OutGroup<Slot> | null): void {
+    const { family, prefix } = slot.route;
+    const before = slot.wanted;
+    if (before !== wanted) {
+      slot.wanted = wanted;
+      if (wanted !== null) this.#groups.retain(wanted);
+      if (before !== null) {
+        this.#groups.unqueue(before, slot);
+        this.#groups.release(before);
+      }
+    }
+    if (wanted !== null) {
+      this.#withdrawals[family].delete(slot);
+      if (slot.sent !== wanted || slot.isDue) this.#groups.queue(wanted, slot);
+      else this.#groups.unqueue(wanted, slot);
+    } else if (slot.sent !== null) this.#withdrawals[family].add(slot);
+    else this.#drop(slot, prefix);
+  }
+
+  #drop(slot: Slot, prefix: Prefix): void {
+    this.#settle(slot);
+    this.#slots.delete(prefix);
+  }
+
+  /** What was due of the slot has been said, or needs not be said any more. */
+  #settle(slot: Slot): void {
+    if (!slot.isDue) return;
+    slot.isDue = false;
+    this.#progress.get(slot.route.family)!.dueCount--;
+  }
+
+  #nextWithdrawal(): Uint8Array | null {
     const family = FAMILIES.find((one) => this.#withdrawals[one].size > 0);
     if (family === undefined) return null;
-    const room = MESSAGE_LENGTH_MAX - UPDATE_OVERHEAD - (family === "ipv4-unicast" ? 0 : MP_UNREACH_OVERHEAD);
-    const prefixes = takeFitting(this.#withdrawals[family], room);
-    for (const prefix of prefixes) {
-      this.#withdrawals[family].delete(prefix);
-      this.#sent.delete(prefix);
+    const template = this.#unreach(family);
+    const { slots, octets, length } = takeFitting(this.#withdrawals[family], template.room(this.#maxLength));
+    for (const slot of slots) {
+      this.#withdrawals[family].delete(slot);
+      this.#setSent(slot, null);
+      this.#drop(slot, slot.route.prefix);
     }
-    if (family === "ipv4-unicast") return { ...EMPTY_UPDATE, withdrawn: prefixes };
-    return { ...EMPTY_UPDATE, attributes: { mpUnreach: { family, prefixes } } };
+    return template.message(octets, length);
   }
 
-  #nextAnnouncement(): Update | null {
-    const [entry] = this.#groups;
-    if (entry === undefined) return null;
-    const [key, group] = entry;
-    const prefixes = takeFitting(group.prefixes, group.room);
-    for (const prefix of prefixes) {
-      group.prefixes.delete(prefix);
-      this.#sent.set(prefix, key);
+  /** Where IPv4 routes may have IPv6 next hops, they and their withdrawals are in MP attributes (RFC 8950). */
+  #unreach(family: AddressFamily): UpdateTemplate {
+    const inBody = family === "ipv4-unicast" && this.#context.extendedNextHop !== true;
+    return UpdateTemplate.withdrawal(inBody ? null : { family, prefixes: [] }, this.#context);
+  }
+
+  /** End-of-RIB, and the marks around a resend. */
+  #nextMark(): Uint8Array | null {
+    for (const [family, progress] of this.#progress) {
+      if (progress.phase !== "steady" && progress.dueCount === 0) {
+        const isInitial = progress.phase === "initial";
+        progress.phase = "steady";
+        if (isInitial) return this.#endOfRib(family);
+        if (this.#context.enhancedRouteRefresh) return this.#refreshMark(family, END_OF_REFRESH);
+      }
+      if (progress.phase === "steady" && progress.isAsked) {
+        progress.isAsked = false;
+        progress.phase = "resending";
+        for (const slot of this.#slots.values()) if (slot.route.family === family) this.#askAgain(slot, progress);
+        if (this.#context.enhancedRouteRefresh) return this.#refreshMark(family, BEGIN_OF_REFRESH);
+        if (progress.dueCount === 0) progress.phase = "steady";
+      }
     }
-    if (group.prefixes.size === 0) this.#groups.delete(key);
-    return this.#announcement(group.family, group.attributes, group.nextHop, prefixes);
+    return null;
   }
 
-  #nextEndOfRib(): Update | null {
-    const [family] = this.#endOfRib;
-    if (family === undefined) return null;
-    this.#endOfRib.delete(family);
-    if (family === "ipv4-unicast") return EMPTY_UPDATE;
-    return { ...EMPTY_UPDATE, attributes: { mpUnreach: { family, prefixes: [] } } };
+  #askAgain(slot: Slot, progress: Progress): void {
+    if (slot.wanted === null || slot.isDue) return;
+    slot.isDue = true;
+    progress.dueCount++;
+    this.#groups.queue(slot.wanted, slot);
   }
 
-  #announcement(
-    family: AddressFamily,
-    { communities = [], med, localPref = LOCAL_PREF_DEFAULT }: RouteAttributes,
-    { address, linkLocal }: OwnNextHop,
-    prefixes: readonly Prefix[],
-  ): Update {
-    const { external, fourOctetAs, localAsn } = this.#context;
-    const asPath = external ? [localAsn] : [];
-    const attributes: PathAttributes = {
-      origin: 0,
-      asPath,
-      ...(med === undefined ? {} : { med }),
-      ...(external ? {} : { localPref }),
-      ...(communities.length === 0 ? {} : { communities: sortedSet(communities) }),
-      ...(!fourOctetAs && needsAs4Path(asPath) ? { as4Path: asPath } : {}),
-    };
-    // IPv4 routes go in the body, with the NEXT_HOP that belongs there.
-    if (family === "ipv4-unicast" && isIpv4(address)) {
-      return { ...EMPTY_UPDATE, attributes: { ...attributes, nextHop: address }, nlri: prefixes };
+  #endOfRib(family: AddressFamily): Uint8Array {
+    const update = { type: "update", withdrawn: [], opaque: [], nlri: [] } as const;
+    const attributes = family === "ipv4-unicast" ? {} : { mpUnreach: { family, prefixes: [] } };
+    return encodeMessage({ ...update, attributes }, this.#context);
+  }
+
+  #refreshMark(family: AddressFamily, subtype: number): Uint8Array {
+    return encodeMessage({ type: "route-refresh", ...familyCodes(family), subtype }, this.#context);
+  }
+
+  #nextAnnouncement(): Uint8Array | null {
+    const group = this.#groups.first();
+    if (group === null) return null;
+    const { slots, octets, length } = takeFitting(group.queued, group.room);
+    for (const slot of slots) {
+      this.#groups.unqueue(group, slot);
+      this.#setSent(slot, group);
+      this.#settle(slot);
     }
-    const reach = { family, nextHop: address, ...(linkLocal === undefined ? {} : { linkLocal }), prefixes };
-    return { ...EMPTY_UPDATE, attributes: { ...attributes, mpReach: reach } };
+    return group.template.message(octets, length);
   }
 
-  /** Octets that prefixes with these attributes may take in one message. */
-  #roomFor(family: AddressFamily, attributes: RouteAttributes, nextHop: OwnNextHop): number {
-    const empty = encodeMessage(this.#announcement(family, attributes, nextHop, []), this.#context);
-    // An MP_REACH of more than 255 octets has one more for its length.
-    return MESSAGE_LENGTH_MAX - empty.length - (family === "ipv4-unicast" ? 0 : 1);
+  #setSent(slot: Slot, group: OutGroup<Slot> | null): void {
+    const before = slot.sent;
+    if (before === group) return;
+    slot.sent = group;
+    if (group !== null) this.#groups.retain(group);
+    if (before !== null) this.#groups.release(before);
+    const progress = this.#progress.get(slot.route.family)!;
+    if (before === null) progress.sentCount++;
+    if (group === null) progress.sentCount--;
   }
 }
 
-/** In place of a group's key: the peer has the prefix, and is to be told again. */
-const RESEND = "";
-const NOTHING: ReadonlyMap<Prefix, RouteAttributes> = new Map();
-const LOCAL_PREF_DEFAULT = 100;
-/** Header, and the two length fields of an UPDATE. */
-const UPDATE_OVERHEAD = HEADER_LENGTH + 4;
-/** Flags, type, two octets of length, AFI, SAFI. */
-const MP_UNREACH_OVERHEAD = 7;
-/** Octets of a /128. */
-const PREFIX_SIZE_MAX = 17;
-const EMPTY_UPDATE: Update = { type: "update", withdrawn: [], attributes: {}, opaque: [], nlri: [] };
+/** RFC 7313 §3.2. */
+const BEGIN_OF_REFRESH = 1;
+const END_OF_REFRESH = 2;
+const NAMED_COUNT_MAX = 5;
 
-/** COMMUNITIES is a set: equal sets are equal octets (RFC 1997). */
-const sortedSet = (communities: readonly number[]): number[] => [...new Set(communities)].toSorted((a, b) => a - b);
-
-function keyOf(family: AddressFamily, { communities, med, localPref }: RouteAttributes): string {
-  // Most routes have none, and there may be many of them.
-  if (communities === undefined && med === undefined && localPref === undefined) return family;
-  const preference = localPref === LOCAL_PREF_DEFAULT ? "" : (localPref ?? "");
-  const text = `${med ?? ""} ${preference} ${sortedSet(communities ?? []).join(",")}`;
-  return text === "  " ? family : `${family} ${text}`;
-}
-
-function takeFitting(prefixes: Iterable<Prefix>, room: number): Prefix[] {
-  const taken: Prefix[] = [];
-  let left = room;
-  for (const prefix of prefixes) {
-    left -= prefixSize(prefix);
-    if (left < 0) break;
-    taken.push(prefix);
+function takeFitting(queued: Iterable<Slot>, room: number): { slots: Slot[]; octets: Uint8Array[]; length: number } {
+  const slots: Slot[] = [];
+  const octets: Uint8Array[] = [];
+  let length = 0;
+  for (const slot of queued) {
+    const prefix = slot.route.octets;
+    if (length + prefix.length > room) break;
+    length += prefix.length;
+    slots.push(slot);
+    octets.push(prefix);
   }
-  return taken;
+  return { slots, octets, length };
 }

@@ -19,12 +19,13 @@ import {
 } from "../fsm/peering.ts";
 import type { Action, DropCause, Event } from "../fsm/state.ts";
 import type { ReceivedRoute } from "../rib/adj-rib-in.ts";
-import type { RouteAttributes } from "../rib/adj-rib-out.ts";
+import type { DesiredRoutes } from "../rib/desired-routes.ts";
 import type { Asn } from "../wire/asn.ts";
 import { type BgpFault, NOTIFICATION } from "../wire/faults.ts";
 import { frame } from "../wire/framing.ts";
 import { decodeMessage, type Decoded, encodeMessage, type Message } from "../wire/message.ts";
 import type { UpdateContext } from "../wire/path-attributes.ts";
+import { fsmPeerOf } from "./fsm-peer.ts";
 import { Link, type LinkOwner } from "./link.ts";
 import type { PeerConfig, PeerStatus } from "./peer-config.ts";
 import { PeerTroubles } from "./peer-troubles.ts";
@@ -64,7 +65,7 @@ export class PeerSession {
    * beside a global next hop that RFC 2545 §3 wants there; from then on that peer gets the global one alone.
    */
   #globalNextHopOnly = false;
-  #routes: ReadonlyMap<Prefix, RouteAttributes> | null = null;
+  #routes: DesiredRoutes | null = null;
   readonly #inbox: (() => void)[] = [];
   #running = false;
   #isChanged = false;
@@ -89,17 +90,7 @@ export class PeerSession {
     this.#troubles = new PeerTroubles(config, deps.clock, deps.log);
     this.#since = deps.clock.now();
     this.#alarm = deps.clock.alarm(() => this.#ring());
-    this.#fsmPeer = {
-      localAsn: local.localAsn,
-      peerAsn: typeof config.asn === "number" ? config.asn : local.localAsn,
-      identifier: local.routerId,
-      holdTimeSeconds: config.holdTimeSeconds,
-      keepaliveSeconds: config.keepaliveSeconds ?? null,
-      connectRetrySeconds: config.connectRetrySeconds,
-      delayOpenSeconds: 0,
-      passive: config.passive,
-      families: config.families,
-    };
+    this.#fsmPeer = fsmPeerOf(config, local);
   }
 
   start(): void {
@@ -111,7 +102,7 @@ export class PeerSession {
     this.#run(() => this.#apply({ type: "stop", fault }));
   }
 
-  setRoutes(routes: ReadonlyMap<Prefix, RouteAttributes>): void {
+  setRoutes(routes: DesiredRoutes): void {
     this.#routes = routes;
     this.#run(() => {
       if (this.#exchange?.setRoutes(routes)) this.#isChanged = true;
@@ -279,6 +270,10 @@ export class PeerSession {
 
   #perform(action: PeeringAction, accepted: ByteStream | null): void {
     switch (action.type) {
+      case "shift":
+        this.#links.outgoing = this.#links.incoming;
+        this.#links.incoming = null;
+        break;
       case "admit":
         this.#links.incoming = new Link(this.#owner, accepted);
         break;
@@ -307,7 +302,7 @@ export class PeerSession {
       case "deliver":
         if (this.#exchange?.deliver(action.decoded)) this.#isChanged = true;
         break;
-      case "resend":
+      case "refresh":
         this.#exchange?.resend(action.request);
         break;
       default:

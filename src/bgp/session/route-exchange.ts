@@ -6,7 +6,8 @@ import type { ByteStream } from "../../ports/stream.ts";
 import { emit } from "../../telemetry/events.ts";
 import type { Negotiated } from "../fsm/negotiation.ts";
 import { AdjRibIn, RECEIVED_COUNT_MAX, type ReceivedRoute } from "../rib/adj-rib-in.ts";
-import { AdjRibOut, type RouteAttributes } from "../rib/adj-rib-out.ts";
+import { AdjRibOut } from "../rib/adj-rib-out.ts";
+import type { DesiredRoutes } from "../rib/desired-routes.ts";
 import type { Asn } from "../wire/asn.ts";
 import { type AddressFamily, familyFromCodes } from "../wire/families.ts";
 import { NOTIFICATION } from "../wire/faults.ts";
@@ -76,7 +77,7 @@ export class RouteExchange {
    *
    * @returns true when what is not announced, or why, has changed
    */
-  setRoutes(routes: ReadonlyMap<Prefix, RouteAttributes>): boolean {
+  setRoutes(routes: DesiredRoutes): boolean {
     const { peer, session, stream, localAddresses, globalNextHopOnly: globalOnly, log } = this.#deps;
     const before = this.#notAnnounced.map(({ reason }) => reason);
     const missing: { family: AddressFamily; reason: string }[] = [];
@@ -183,12 +184,12 @@ export class RouteExchange {
   }
 
   notAnnounced(): PeerStatus["notAnnounced"] {
-    const oversized = this.#out.oversized();
+    const withheld = this.#out.withheld();
     return [
       ...this.#notAnnounced,
-      ...oversized.map(({ family, count }) => ({
+      ...withheld.map(({ family, reason, count, prefixes }) => ({
         family,
-        reason: `${count} of its prefixes have attributes that exceed a message`,
+        reason: `${count} of its prefixes are withheld (${prefixes.join(", ")}): ${reason}`,
       })),
     ];
   }

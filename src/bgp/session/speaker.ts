@@ -5,6 +5,7 @@ import type { ByteStream, StreamHandler } from "../../ports/stream.ts";
 import { emit } from "../../telemetry/events.ts";
 import type { ReceivedRoute } from "../rib/adj-rib-in.ts";
 import type { RouteAttributes } from "../rib/adj-rib-out.ts";
+import { DesiredRoutes } from "../rib/desired-routes.ts";
 import type { Asn } from "../wire/asn.ts";
 import type { PeerConfig, PeerStatus } from "./peer-config.ts";
 import { PeerSession, type SessionDeps } from "./peer-session.ts";
@@ -40,7 +41,7 @@ export class Speaker {
   readonly #leaving = new Set<PeerSession>();
   readonly #listeners: (() => void)[] = [];
   readonly #waiting = new Set<() => void>();
-  #routes: ReadonlyMap<Prefix, RouteAttributes> | null = null;
+  #routes: DesiredRoutes | null = null;
   #isStopping = false;
 
   constructor(deps: SpeakerDeps, local: { readonly localAsn: Asn; readonly routerId: Ipv4 }) {
@@ -68,7 +69,7 @@ export class Speaker {
    */
   setRoutes(routes: ReadonlyMap<Prefix, RouteAttributes>): void {
     if (this.#isStopping) return;
-    this.#routes = new Map(routes);
+    this.#routes = new DesiredRoutes(routes, this.#routes);
     for (const session of this.#sessions.values()) session.setRoutes(this.#routes);
   }
 
