@@ -24,7 +24,7 @@ class Play {
     this.peering = peering;
     const short = (slot: Slot): string => (slot === "outgoing" ? "out" : "in");
     return actions
-      .map((one) => (one.type === "admit" ? "admit" : `${short(one.slot)} ${actionText(one.action)}`))
+      .map((one) => (one.type !== "perform" ? one.type : `${short(one.slot)} ${actionText(one.action)}`))
       .join(", ");
   }
 

@@ -60,7 +60,7 @@ const STATES = {
   active: { name: "active", counter, connectRetry, delayOpen: null },
   "active, OPEN delayed": { name: "active", counter, connectRetry: null, delayOpen },
   "open-sent": { name: "open-sent", counter, hold },
-  "open-confirm": { name: "open-confirm", counter, hold, keepalive, session },
+  "open-confirm": { name: "open-confirm", counter, hold, keepalive, session, bfdHold: null, isConfirmed: false },
   established: { name: "established", counter, hold, keepalive, sendHold, session, since: later(-1000) },
 } as const satisfies Record<string, State>;
 
@@ -249,7 +249,7 @@ const CELLS: Record<EventName, Record<keyof typeof STATES, string>> = {
     "active, OPEN delayed": `${DOWN} | drop unwanted`,
     "open-sent": `${DOWN} | send 5/1 05 | drop fault`,
     "open-confirm": `${DOWN} | send 5/2 05 | drop fault`,
-    established: "established #2, hold 9000, keepalive 1500, sendHold 400000 | resend",
+    established: "established #2, hold 9000, keepalive 1500, sendHold 400000 | refresh",
   },
   "sent update": {
     idle: SAME,

@@ -20,6 +20,16 @@ export const PEER: FsmPeer = {
   delayOpenSeconds: 0,
   passive: false,
   families: ["ipv4-unicast", "ipv6-unicast"],
+  holdTimeSecondsMin: 3,
+  sendHoldTimeSeconds: null,
+  idleHoldSecondsMax: 30,
+  requiredFamilies: [],
+  extendedNextHop: false,
+  addPathReceive: false,
+  role: null,
+  strictRole: false,
+  gracefulRestart: null,
+  bfdStrict: false,
 };
 
 export const OPEN: Open = {
@@ -36,7 +46,7 @@ export const OPEN: Open = {
 /** The state on one line: name, counter, and each running timer with the time that is left. */
 export function stateText(state: State, now = NOW): string {
   const parts = [`${state.name} #${state.counter}`];
-  for (const timer of ["idleHold", "connectRetry", "delayOpen", "hold", "keepalive", "sendHold"]) {
+  for (const timer of ["idleHold", "connectRetry", "delayOpen", "hold", "keepalive", "sendHold", "bfdHold"]) {
     const at = (state as unknown as Record<string, Instant | null | undefined>)[timer];
     if (at !== undefined && at !== null) parts.push(`${timer} ${at - now}`);
   }
@@ -53,10 +63,10 @@ export function actionText(action: Action): string {
       return `send ${message.code}/${message.subcode} ${data}`.trim();
     }
     case "drop":
-      return `${action.abort ? "abort" : "drop"} ${action.cause.kind}`;
+      return `${action.abort ? "abort" : "drop"} ${action.cause.kind}${action.end === "none" ? "" : ` ${action.end}`}`;
     case "dial":
     case "deliver":
-    case "resend":
+    case "refresh":
       return action.type;
   }
 }
