@@ -43,7 +43,7 @@ export function printEnvironment(loaded: Loaded): readonly Variable[] {
     out.always("bgp.localAs");
     if (singlePeer !== null) {
       const { address, as, password, multihop, sourceInterface } = singlePeer;
-      out.add("bgp_peeraddress", sourceInterface === undefined ? address : `[${address}%${sourceInterface}]`);
+      out.add("bgp_peeraddress", sourceInterface === undefined ? address! : `[${address}%${sourceInterface}]`);
       if (password !== undefined) out.add("bgp_peerpass", password);
       out.add("bgp_peeras", String(as));
       if (multihop) out.add("bgp_multihop", "true");

@@ -1,7 +1,6 @@
 import type * as z from "zod";
 import { didYouMean } from "./nearest.ts";
-import { sections } from "./options.ts";
-import { Peer } from "./schema.ts";
+import { Config } from "./schema.ts";
 import { valueAt } from "./tree.ts";
 
 /** One thing that the schema found, in our words. */
@@ -25,8 +24,8 @@ export function findings(
 function finding(issue: z.core.$ZodIssue, tree: unknown, path: readonly PropertyKey[]): Finding[] {
   const value = valueAt(tree, path);
   if (issue.code === "unrecognized_keys") return issue.keys.map((key) => unknownKey(key, path));
-  if (issue.code === "invalid_union") {
-    // Peers are the only union: text or a map.
+  // The union of peers: text or a map. Those of single values say themselves what they take.
+  if (issue.code === "invalid_union" && path[1] === "peers" && path.length === 3) {
     if (typeof value === "string") return findings(issue.errors[0] ?? [], tree, path);
     if (typeof value === "object" && value !== null) return findings(issue.errors[1] ?? [], tree, path);
     return [{ path, at: "value", what: "must be a map, or text such as 192.0.2.1:65001", hint: "" }];
@@ -49,9 +48,26 @@ function unknownKey(key: string, path: readonly PropertyKey[]): Finding {
   };
 }
 
+/** The keys of the map at `path`; none where there is no map, or one of free keys. */
 function knownKeys(path: readonly PropertyKey[]): readonly string[] {
-  const section = sections.find((it) => it.path.length === path.length && it.path.every((key, i) => key === path[i]));
-  if (section !== undefined) return section.keys;
-  if (path[0] !== "bgp" || path[1] !== "peers") return [];
-  return path.length === 3 ? Object.keys(Peer.shape) : ["ipv4", "ipv6", "interface"];
+  let at: z.ZodType | undefined = Config;
+  for (const key of path) {
+    const { element, shape } = partsOf(at);
+    at = typeof key === "number" ? element : shape?.[String(key)];
+    if (at === undefined) return [];
+  }
+  return Object.keys(partsOf(at).shape ?? {});
+}
+
+interface Parts {
+  readonly shape?: Readonly<Record<string, z.ZodType>>;
+  readonly element?: z.ZodType;
+}
+
+/** What a schema is made of, without defaults and the like around it; of a union the map. */
+function partsOf(schema: z.ZodType): Parts {
+  const { innerType, options = [] } = schema.def as { innerType?: z.ZodType; options?: readonly z.ZodType[] };
+  if (innerType !== undefined) return partsOf(innerType);
+  const ofMap = options.map(partsOf).find((it) => it.shape !== undefined);
+  return ofMap ?? (schema.def as Parts);
 }

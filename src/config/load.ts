@@ -3,7 +3,7 @@ import { type Option, options } from "./options.ts";
 import { type ConfigProblem, type ConfigWarning, type Origin } from "./problem.ts";
 import { type ConfigFile, readFile } from "./read-file.ts";
 import { type Environment, type Flags, type Given, Names } from "./read-names.ts";
-import type { Report } from "./resolve-peers.ts";
+import type { Report } from "./resolve-session.ts";
 import { resolve } from "./resolve.ts";
 import { Config, Peer } from "./schema.ts";
 import type { Settings } from "./settings.ts";

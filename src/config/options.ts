@@ -1,5 +1,6 @@
 import type * as z from "zod";
-import { Config, OPTIONS, type OptionRow } from "./schema.ts";
+import { OPTIONS, type OptionRow } from "./option-names.ts";
+import { Config } from "./schema.ts";
 
 /** A leaf of the schema with all its names. */
 export interface Option extends OptionRow {

@@ -1,7 +1,8 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { parsePeerText } from "./peer-text.ts";
+import { bfdMillis, parsePeerText } from "./peer-text.ts";
 
+const bfd = { enabled: false, receive: null, transmit: null, multiplier: null };
 const plain = { zone: null, password: null, multihop: false, port: 179, mpbgp: null, bfd: null };
 
 describe("kube-vip's text for a peer", () => {
@@ -23,15 +24,18 @@ describe("kube-vip's text for a peer", () => {
         address: "10.0.0.1",
         as: 65001,
         mpbgp: { nextHop: "auto_sourceif", ipv4: null, ipv6: null },
-        bfd: "true;300000;300000;3",
+        bfd: { enabled: true, receive: 300_000, transmit: 300_000, multiplier: 3 },
       },
     ],
     [
       "10.0.0.1:65001::::mpbgp_nexthop=fixed;mpbgp_ipv4=10.0.0.9;mpbgp_ipv6=[2001:db8::9]",
       { ...plain, address: "10.0.0.1", as: 65001, mpbgp: { nextHop: "fixed", ipv4: "10.0.0.9", ipv6: "2001:db8::9" } },
     ],
-    ["10.0.0.1:65001:::::false;;;", { ...plain, address: "10.0.0.1", as: 65001 }],
-    ["10.0.0.1:65001:::::true;;;", { ...plain, address: "10.0.0.1", as: 65001, bfd: "true;;;" }],
+    ["10.0.0.1:65001:::::false;;;", { ...plain, address: "10.0.0.1", as: 65001, bfd }],
+    ["unnumbered:eth0", { ...plain, address: null, zone: "eth0", as: "external" }],
+    ["unnumbered:eth0:65001", { ...plain, address: null, zone: "eth0", as: 65001 }],
+    ["unnumbered:eth0::pw", { ...plain, address: null, zone: "eth0", as: "external", password: "pw" }],
+    ["10.0.0.1:65001:::::true;;;", { ...plain, address: "10.0.0.1", as: 65001, bfd: { ...bfd, enabled: true } }],
   ])("%s is understood", (text, peer) => {
     expect(parsePeerText(text)).toEqual(peer);
   });
@@ -50,7 +54,8 @@ describe("kube-vip's text for a peer", () => {
     ["10.0.0.1:65001::false:::true", /BFD/],
     ["10.0.0.1:65001::false:::true;1;2;3;4", /BFD/],
     ["10.0.0.1:65001::false::::8", /more than seven/],
-    ["unnumbered:eth0", /unnumbered/],
+    ["unnumbered:eth0:x", /needs an AS number/],
+    ["10.0.0.1:65001::false:::true;-1;2;3", /BFD/],
   ])("%s is refused with advice", (text, advice) => {
     expect(parsePeerText(text)).toEqual({ problem: expect.stringMatching(advice) });
   });
@@ -68,9 +73,14 @@ describe("kube-vip's text for a peer", () => {
     fc.assert(
       fc.property(fc.stringMatching(/^[0-9a-f:.[\];=%mpbg_T,]*$/), (text) => {
         const parsed = parsePeerText(text);
-        if (!("problem" in parsed)) expect(Number.isInteger(parsed.as) && parsed.port <= 99_999).toBe(true);
+        if (!("problem" in parsed))
+          expect((parsed.as === "external" || Number.isInteger(parsed.as)) && parsed.port <= 99_999).toBe(true);
       }),
       { numRuns: 2000 },
     );
+  });
+
+  it("numbers of BFD below 1000 are milliseconds, others microseconds as kube-vip hands them on", () => {
+    expect([50, 300, 999, 1000, 300_000, 1_000_000].map(bfdMillis)).toEqual([50, 300, 999, 1, 300, 1000]);
   });
 });

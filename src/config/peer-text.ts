@@ -8,21 +8,36 @@ import { parseBool } from "./text.ts";
  *
  * An IPv6 address stands in brackets, a link-local one with its interface: `[fe80::1%eth0]`. MP-BGP options are separated
  * by semicolons (`mpbgp_nexthop=fixed;mpbgp_ipv4=192.0.2.1;mpbgp_ipv6=[2001:db8::1]`; kube-vip cannot take an IPv6
- * address here, the brackets are ours). Unlike kube-vip the port is used.
+ * address here, the brackets are ours). Unlike kube-vip the port is used. In place of the address there may be
+ * `unnumbered:<interface>`, and the AS may then be left out.
  */
 export interface PeerText {
-  /** Not checked to be an address. */
-  readonly address: string;
-  /** Interface of a link-local address. */
+  /** Not checked to be an address; null with an interface alone. */
+  readonly address: string | null;
+  /** Interface of a link-local address, or of an unnumbered peer. */
   readonly zone: string | null;
-  readonly as: number;
+  readonly as: number | "external";
   readonly password: string | null;
   readonly multihop: boolean;
   readonly port: number;
   readonly mpbgp: MpBgpText | null;
-  /** BFD was asked for with these options. */
-  readonly bfd: string | null;
+  /** Null when the text does not speak of BFD. */
+  readonly bfd: BfdText | null;
 }
+
+export interface BfdText {
+  readonly enabled: boolean;
+  /** As written; a unit is not given (see `bfdMillis`). Null for the default. */
+  readonly receive: number | null;
+  readonly transmit: number | null;
+  readonly multiplier: number | null;
+}
+
+/**
+ * kube-vip's documents have milliseconds here, and its code hands the number on as microseconds, so both are in use.
+ * Below 1000 it can only be milliseconds: nobody sends a packet each millisecond.
+ */
+export const bfdMillis = (value: number): number => (value < 1000 ? value : Math.round(value / 1000));
 
 /** A value that is not given here comes from the setting of the same name for all peers. */
 export interface MpBgpText {
@@ -33,16 +48,26 @@ export interface MpBgpText {
 
 /** @returns the peer, or what is wrong with the text */
 export function parsePeerText(text: string): PeerText | { readonly problem: string } {
-  if (text.startsWith("unnumbered:"))
-    return { problem: "unnumbered peers are not yet in vipcast: give the router's address" };
-  const head = /^\[([^\]%]*)(?:%([^\]]*))?\](?::|$)|^([^:]*)(?::|$)/.exec(text);
-  const address = head?.[1] ?? head?.[3] ?? "";
-  if (head === null || address === "") return { problem: "must begin with an address; IPv6 stands in brackets" };
-  const [asText = "", password = "", multihopText = "", portText = "", ...rest] = text.slice(head[0].length).split(":");
-  if (head[3] !== undefined && (asText === "" || /[a-f]/i.test(asText)) && /^[0-9a-f]*$/i.test(address))
+  const head = /^unnumbered:([^:]*)(?::|$)/.exec(text);
+  if (head !== null) return parseFields(null, head[1]!, text.slice(head[0].length));
+  const numbered = /^\[([^\]%]*)(?:%([^\]]*))?\](?::|$)|^([^:]*)(?::|$)/.exec(text);
+  const address = numbered?.[1] ?? numbered?.[3] ?? "";
+  if (numbered === null || address === "") return { problem: "must begin with an address; IPv6 stands in brackets" };
+  const rest = text.slice(numbered[0].length);
+  const [asText = ""] = rest.split(":", 1);
+  if (numbered[3] !== undefined && (asText === "" || /[a-f]/i.test(asText)) && /^[0-9a-f]*$/i.test(address))
     return { problem: "an IPv6 address must stand in brackets: [2001:db8::1]:65001" };
+  return parseFields(address, numbered[2] ?? null, rest);
+}
+
+function parseFields(
+  address: string | null,
+  zone: string | null,
+  fields: string,
+): PeerText | { readonly problem: string } {
+  const [asText = "", password = "", multihopText = "", portText = "", ...rest] = fields.split(":");
   // Not the text itself: after a comma it may be the rest of a password.
-  if (!/^\d{1,10}$/.test(asText))
+  if (!/^\d{1,10}$/.test(asText) && (address !== null || asText !== ""))
     return { problem: "needs an AS number after the address, as in 192.0.2.1:65001; a password cannot hold a comma" };
   const multihop = multihopText === "" ? false : parseBool(multihopText);
   if (multihop === undefined)
@@ -56,11 +81,11 @@ export function parsePeerText(text: string): PeerText | { readonly problem: stri
   const mpbgp = parseMpBgp(tail[1] ?? "");
   if (mpbgp !== null && "problem" in mpbgp) return mpbgp;
   const bfd = parseBfd(tail[2] ?? "");
-  if (bfd !== null && typeof bfd !== "string") return bfd;
+  if (bfd !== null && "problem" in bfd) return bfd;
   return {
     address,
-    zone: head[2] ?? null,
-    as: Number(asText),
+    zone,
+    as: asText === "" ? "external" : Number(asText),
     password: password === "" ? null : password,
     multihop,
     port: portText === "" ? 179 : Number(portText),
@@ -87,11 +112,13 @@ function parseMpBgp(text: string): MpBgpText | null | { readonly problem: string
   return { nextHop: value("mpbgp_nexthop"), ipv4: value("mpbgp_ipv4"), ipv6: value("mpbgp_ipv6") };
 }
 
-function parseBfd(text: string): string | null | { readonly problem: string } {
+function parseBfd(text: string): BfdText | null | { readonly problem: string } {
   if (text === "") return null;
   const [enabledText = "", ...numbers] = text.split(";");
   const enabled = enabledText === "" ? false : parseBool(enabledText);
-  if (enabled === undefined || numbers.length !== 3 || numbers.some((it) => !/^\d*$/.test(it)))
+  if (enabled === undefined || numbers.length !== 3 || numbers.some((it) => !/^\d{0,9}$/.test(it)))
     return { problem: `the seventh field (BFD) must read enabled;receive;transmit;multiplier, not "${text}"` };
-  return enabled ? text : null;
+  // GoBGP, which kube-vip hands them to, takes 0 for its default.
+  const [receive, transmit, multiplier] = numbers.map((it) => Number(it) || null);
+  return { enabled, receive: receive ?? null, transmit: transmit ?? null, multiplier: multiplier ?? null };
 }

@@ -1,6 +1,7 @@
 import type { Loaded } from "./load.ts";
 import { options } from "./options.ts";
 import { REDACTED, redactUrl } from "./redact.ts";
+import type { Peer } from "./schema.ts";
 import type { NextHopSettings, PeerSettings } from "./settings.ts";
 import { setAt, valueAt } from "./tree.ts";
 
@@ -8,38 +9,45 @@ import { setAt, valueAt } from "./tree.ts";
  * The effective configuration as the tree of a file that gives the same settings: every key that has a value, each peer
  * with all of its own. Keys without a value are left to the machine, now as then. Redacted, it is for eyes only.
  */
-export function printFile({ config, settings }: Loaded, secrets: "shown" | "redacted"): Record<string, unknown> {
+export function printFile(loaded: Loaded, secrets: "shown" | "redacted"): Record<string, unknown> {
+  const { config } = loaded;
   const tree: Record<string, unknown> = {};
   for (const { key, path } of options) {
-    if (key === "bgp.peers") {
-      if (settings.bgp !== null)
-        setAt(
-          tree,
-          path,
-          settings.bgp.peers.map((peer) => printPeer(peer, secrets)),
-        );
-      continue;
-    }
-    const value = valueAt(config, path);
-    if (value !== undefined)
-      setAt(tree, path, typeof value === "string" && secrets === "redacted" ? redactUrl(value) : value);
+    const value = key === "bgp.peers" ? printPeers(loaded) : valueAt(config, path);
+    if (value !== undefined) setAt(tree, path, secrets === "redacted" ? withoutSecrets(value, path.at(-1)!) : value);
   }
   return tree;
 }
 
-function printPeer(peer: PeerSettings, secrets: "shown" | "redacted"): Record<string, unknown> {
+/** Keys whose text is a secret, wherever they stand. `key` is a Secret's, too, but then stands beside `name`. */
+const SECRET_KEYS = new Set(["password", "key"]);
+
+function withoutSecrets(value: unknown, key: string, parent: object = {}): unknown {
+  if (typeof value === "string")
+    return SECRET_KEYS.has(key) && !("name" in parent && key === "key") ? REDACTED : redactUrl(value);
+  if (Array.isArray(value)) return value.map((it) => withoutSecrets(it, key));
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([inner, it]) => [inner, withoutSecrets(it, inner, value)]));
+}
+
+/** Undefined without BGP. */
+function printPeers({ config, settings, singlePeer }: Loaded): Record<string, unknown>[] | undefined {
+  const given = [...config.bgp.peers, ...(singlePeer === null ? [] : [singlePeer])];
+  return settings.bgp?.peers.map((peer, index) => printPeer(peer, given[index]!));
+}
+
+function printPeer(peer: PeerSettings, given: string | Peer): Record<string, unknown> {
   // A name made from the address is made again; a chosen one has no colon and no blank.
-  const name = peer.name === peer.address || peer.name.includes(" ") ? null : peer.name;
-  const password = peer.password !== null && secrets === "redacted" ? REDACTED : peer.password;
+  const isMade = peer.name === (peer.address ?? peer.sourceInterface) || peer.name.includes(" ");
   return {
-    ...(name === null ? {} : { name }),
-    address: peer.address,
+    ...(typeof given === "string" ? fromText(peer) : given),
+    ...(isMade ? {} : { name: peer.name }),
+    ...(peer.address === null ? { interface: peer.sourceInterface } : { address: peer.address }),
     as: peer.as,
     port: peer.port,
-    ...(password === null ? {} : { password }),
     multihop: peer.multihop,
     ...(peer.sourceAddress === null ? {} : { sourceAddress: peer.sourceAddress }),
-    ...(peer.sourceInterface === null ? {} : { sourceInterface: peer.sourceInterface }),
+    ...(peer.sourceInterface === null || peer.address === null ? {} : { sourceInterface: peer.sourceInterface }),
     holdTimeSeconds: peer.holdTimeSeconds,
     keepaliveSeconds: peer.keepaliveSeconds,
     connectRetrySeconds: peer.connectRetrySeconds,
@@ -47,6 +55,20 @@ function printPeer(peer: PeerSettings, secrets: "shown" | "redacted"): Record<st
     nextHop: printNextHop(peer.nextHop),
   };
 }
+
+/** What kube-vip's text can say beside the keys that every peer is printed with. */
+const fromText = ({ password, bfd }: PeerSettings): Record<string, unknown> => ({
+  ...(password?.kind === "value" ? { password: password.value } : {}),
+  bfd:
+    bfd === null
+      ? { enabled: false }
+      : {
+          enabled: true,
+          transmitMillis: bfd.transmitMillis,
+          receiveMillis: bfd.receiveMillis,
+          multiplier: bfd.multiplier,
+        },
+});
 
 function printNextHop(nextHop: NextHopSettings): Record<string, unknown> {
   if (nextHop.kind === "session") return {};

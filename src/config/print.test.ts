@@ -192,7 +192,10 @@ describe("secrets", () => {
   it("are not in the redacted settings, and everything else is", () => {
     const redacted = redact(loaded.settings);
     expect(JSON.stringify(redacted)).not.toContain("hunter2");
-    expect(redacted.bgp?.peers.map(({ password }) => password)).toEqual(["(redacted)", "(redacted)"]);
+    expect(redacted.bgp?.peers.map(({ password }) => password)).toEqual([
+      { kind: "value", value: "(redacted)" },
+      { kind: "value", value: "(redacted)" },
+    ]);
     expect({ ...redacted, bgp: null, controlPlane: null, kubernetes: null }).toEqual({
       ...loaded.settings,
       bgp: null,

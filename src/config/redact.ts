@@ -1,8 +1,8 @@
-import type { Settings } from "./settings.ts";
+import type { SessionSettings, Settings } from "./settings.ts";
 
 export const REDACTED = "(redacted)";
 
-/** The settings without secrets, for logs and status: passwords of peers, and credentials inside URLs. */
+/** The settings without secrets, for logs and status: passwords and keys of peers, and credentials inside URLs. */
 export function redact(settings: Settings): Settings {
   const { bgp, controlPlane } = settings;
   const healthCheck = controlPlane?.healthCheck ?? null;
@@ -13,7 +13,8 @@ export function redact(settings: Settings): Settings {
         ? null
         : {
             ...bgp,
-            peers: bgp.peers.map((peer) => ({ ...peer, password: peer.password === null ? null : REDACTED })),
+            peers: bgp.peers.map((peer) => ({ ...peer, ...redactSession(peer) })),
+            dynamicNeighbours: bgp.dynamicNeighbours.map((it) => ({ ...it, ...redactSession(it) })),
           },
     controlPlane:
       controlPlane === null || healthCheck === null
@@ -25,6 +26,12 @@ export function redact(settings: Settings): Settings {
     },
   };
 }
+
+/** Only the secret itself goes; a file, a variable or a Kubernetes Secret may be named. */
+const redactSession = ({ password, bfd }: SessionSettings): Pick<SessionSettings, "password" | "bfd"> => ({
+  password: password?.kind === "value" ? { kind: "value", value: REDACTED } : password,
+  bfd: bfd?.auth ? { ...bfd, auth: { ...bfd.auth, key: REDACTED } } : bfd,
+});
 
 /** `https://user:secret@host/` without what stands before the @. */
 export const redactUrl = (url: string): string => url.replace(/\/\/[^/@]*@/, `//${REDACTED}@`);

@@ -1,20 +1,15 @@
 import { type Family, familyOf, type IpAddress, isLinkLocal } from "../addr/ip.ts";
-import { type MpBgpText, parsePeerText } from "./peer-text.ts";
-import { Peer, type Config } from "./schema.ts";
-import type { NextHopSettings, PeerSettings } from "./settings.ts";
-
-/** Says what is wrong at a key of the configuration. */
-export type Report = (path: readonly PropertyKey[], what: string, hint?: string) => void;
+import { prefixFamily } from "../addr/prefix.ts";
+import { bfdMillis, type BfdText, type MpBgpText, parsePeerText } from "./peer-text.ts";
+import { BFD_CAREFUL_MILLIS, type Report, resolveSession } from "./resolve-session.ts";
+import { type Config, type DynamicNeighbour, Peer } from "./schema.ts";
+import type { DynamicNeighbourSettings, PeerSettings } from "./settings.ts";
 
 type Bgp = Config["bgp"];
 
-/** Without BFD the hold time is what finds a dead router: kube-vip's 30 s are long for that. */
-const HOLD_TIME_SECONDS = 9;
-
-/** kube-vip's TTL with multihop. */
-const MULTIHOP_TTL = 50;
-/** The kernel's default: an internal peer may be several hops away. */
-const INTERNAL_TTL = 64;
+/** The longest interval that a file may give, too. */
+const BFD_MILLIS_MAX = 60_000;
+const BOTH_FAMILIES: readonly Family[] = [4, 6];
 
 /** One peer with its own values and, where it has none, those for all. Null after something was reported. */
 export function resolvePeer(
@@ -29,54 +24,94 @@ export function resolvePeer(
     problems++;
     report([...path, ...key], what, hint);
   };
-  const own = typeof given === "string" ? fromText(given, complain, warn) : { peer: given, mpbgp: null };
+  const own = typeof given === "string" ? fromText(given, bgp, complain, warn) : { peer: given, mpbgp: null };
   if (own === null) return null;
   const { peer } = own;
-
-  const timers = resolveTimers(peer, bgp, complain);
-  const sourceInterface = peer.sourceInterface ?? (peer.sourceAddress === undefined ? bgp.sourceInterface : undefined);
-  const sourceAddress = peer.sourceAddress ?? sourceFor(peer.address, peer.sourceInterface, bgp);
-  if (sourceAddress !== undefined && familyOf(sourceAddress) !== familyOf(peer.address))
-    complain(["sourceAddress"], "must be of the same family as the peer's address");
-  if (isLinkLocal(peer.address) && familyOf(peer.address) === 6 && sourceInterface === undefined)
-    complain(
-      ["address"],
-      `${peer.address} is link-local and needs an interface`,
-      "give sourceInterface, or [address%interface]",
-    );
-  if (peer.sourceAddress !== undefined && peer.sourceInterface !== undefined && !isLinkLocal(peer.address))
-    complain(["sourceInterface"], "cannot be together with sourceAddress", "remove one of the two");
-
-  const mpbgp = effectiveMpBgp(peer, own.mpbgp, bgp);
-  const nextHop = resolveNextHop(peer, mpbgp, { sourceAddress, sourceInterface }, complain);
-  const families = resolveFamilies(peer, mpbgp);
-  if (problems > 0) return null;
-  return {
-    name: peer.name ?? peer.address,
-    address: peer.address,
-    port: peer.port,
-    as: peer.as,
-    password: peer.password ?? null,
-    multihop: peer.multihop,
-    ttl: peer.as === bgp.localAs ? INTERNAL_TTL : peer.multihop ? MULTIHOP_TTL : 1,
-    sourceAddress: sourceAddress ?? null,
-    sourceInterface: sourceInterface ?? null,
-    ...timers,
-    connectRetrySeconds: peer.connectRetrySeconds ?? bgp.connectRetrySeconds,
-    families,
-    nextHop,
-    bfd: null,
+  const address = peer.address ?? null;
+  const source = address === null ? sourceOnLink(peer, complain) : sourceOf(peer, address, bgp, complain);
+  const passive = peer.passive ?? bgp.passive ?? false;
+  if (passive && bgp.listen === undefined)
+    complain(["passive"], "nobody would begin: the daemon does not listen", "set bgp.listen (vipcast_bgp_listen)");
+  const around = {
+    families: address === null ? BOTH_FAMILIES : [familyOf(address)],
+    ...source,
+    unnumbered: address === null,
+    mpbgp: own.mpbgp,
   };
+  const session = resolveSession(peer, around, bgp, complain);
+  if (problems > 0) return null;
+  const name = peer.name ?? address ?? peer.interface!;
+  return { name, address, port: peer.port, passive, ...source, ...session };
+}
+
+/** A range of peers, each of which is as this says. Null after something was reported. */
+export function resolveDynamic(
+  given: DynamicNeighbour,
+  bgp: Bgp,
+  path: readonly PropertyKey[],
+  report: Report,
+): DynamicNeighbourSettings | null {
+  let problems = 0;
+  const complain = (key: readonly PropertyKey[], what: string, hint?: string): void => {
+    problems++;
+    report([...path, ...key], what, hint);
+  };
+  if (bgp.listen === undefined)
+    complain([], "nobody can connect: the daemon does not listen", "set bgp.listen (vipcast_bgp_listen)");
+  if (given.passive === false) complain(["passive"], "a range is always passive", "remove it");
+  const around = {
+    families: [prefixFamily(given.prefix)],
+    sourceAddress: null,
+    sourceInterface: null,
+    unnumbered: false,
+    mpbgp: null,
+  };
+  const session = resolveSession(given, around, bgp, complain);
+  if (problems > 0) return null;
+  return { name: given.name, prefix: given.prefix, countMax: given.limit, ...session };
+}
+
+interface Source {
+  readonly sourceAddress: IpAddress | null;
+  readonly sourceInterface: string | null;
 }
 
 /** The source address for all peers serves those of its family; a peer's own interface comes before it. */
-function sourceFor(peer: IpAddress, ownInterface: string | undefined, bgp: Bgp): IpAddress | undefined {
-  if (ownInterface !== undefined || bgp.sourceAddress === undefined) return undefined;
-  return familyOf(bgp.sourceAddress) === familyOf(peer) ? bgp.sourceAddress : undefined;
+function sourceOf(peer: Peer, address: IpAddress, bgp: Bgp, complain: Report): Source {
+  const forAll =
+    peer.sourceInterface === undefined && bgp.sourceAddress !== undefined
+      ? familyOf(bgp.sourceAddress) === familyOf(address)
+        ? bgp.sourceAddress
+        : null
+      : null;
+  const sourceAddress = peer.sourceAddress ?? forAll;
+  const sourceInterface =
+    peer.sourceInterface ?? (peer.sourceAddress === undefined ? bgp.sourceInterface : undefined) ?? null;
+  if (sourceAddress !== null && familyOf(sourceAddress) !== familyOf(address))
+    complain(["sourceAddress"], "must be of the same family as the peer's address");
+  if (isLinkLocal(address) && familyOf(address) === 6 && sourceInterface === null)
+    complain(
+      ["address"],
+      `${address} is link-local and needs an interface`,
+      "give sourceInterface, or [address%interface]",
+    );
+  if (peer.sourceAddress !== undefined && peer.sourceInterface !== undefined && !isLinkLocal(address))
+    complain(["sourceInterface"], "cannot be together with sourceAddress", "remove one of the two");
+  return { sourceAddress, sourceInterface };
+}
+
+/** An unnumbered session is between the link-local addresses of one link. */
+function sourceOnLink(peer: Peer, complain: Report): Source {
+  for (const key of ["sourceAddress", "sourceInterface"] as const)
+    if (peer[key] !== undefined) complain([key], "cannot be together with interface", "remove one of the two");
+  if (peer.multihop !== false)
+    complain(["multihop"], "cannot be together with interface: the router is on the link", "remove one of the two");
+  return { sourceAddress: null, sourceInterface: peer.interface! };
 }
 
 function fromText(
   text: string,
+  bgp: Bgp,
   complain: Report,
   warn: (message: string) => void,
 ): { readonly peer: Peer; readonly mpbgp: MpBgpText | null } | null {
@@ -85,102 +120,43 @@ function fromText(
     complain([], parsed.problem);
     return null;
   }
-  if (parsed.bfd !== null)
-    warn(`BFD for peer ${parsed.address} is not yet in vipcast: a dead router is found by the hold time`);
+  const { address, zone } = parsed;
   const checked = Peer.safeParse({
-    address: parsed.address,
+    ...(address === null ? { interface: zone } : { address, ...(zone === null ? {} : { sourceInterface: zone }) }),
     as: parsed.as,
     multihop: parsed.multihop,
     port: parsed.port,
     ...(parsed.password === null ? {} : { password: parsed.password }),
-    ...(parsed.zone === null ? {} : { sourceInterface: parsed.zone }),
+    ...(parsed.bfd === null ? {} : { bfd: bfdOf(parsed.bfd, address ?? zone!, bgp, warn) }),
   });
   if (checked.success) return { peer: checked.data, mpbgp: parsed.mpbgp };
   for (const issue of checked.error.issues) {
-    const field = issue.path[0] === "sourceInterface" ? "interface" : String(issue.path[0]);
+    const field = issue.path[0] === "sourceInterface" ? "interface" : issue.path.map(String).join(".");
     complain([], `${field} ${issue.message}`);
   }
   return null;
 }
 
-interface Timers {
-  readonly holdTimeSeconds: number;
-  readonly keepaliveSeconds: number;
-}
-
-function resolveTimers(peer: Peer, bgp: Bgp, complain: Report): Timers {
-  const keepalive = peer.keepaliveSeconds ?? (peer.holdTimeSeconds === undefined ? bgp.keepaliveSeconds : undefined);
-  const hold = peer.holdTimeSeconds ?? (peer.keepaliveSeconds === undefined ? bgp.holdTimeSeconds : undefined);
-  const holdTimeSeconds = hold ?? Math.max(HOLD_TIME_SECONDS, (keepalive ?? 0) * 3);
-  if (holdTimeSeconds === 0) return { holdTimeSeconds: 0, keepaliveSeconds: 0 };
-  const third = Math.floor(holdTimeSeconds / 3);
-  if (keepalive === 0)
-    complain(
-      ["keepaliveSeconds"],
-      `0 turns keepalives off, but the hold time is ${holdTimeSeconds} s`,
-      "set the hold time to 0, too",
+/** Timers in kube-vip's text, with a warning that tells how they were read. */
+function bfdOf(
+  { enabled, receive, transmit, multiplier }: BfdText,
+  peer: string,
+  bgp: Bgp,
+  warn: (message: string) => void,
+): Peer["bfd"] {
+  if (!enabled) return { enabled };
+  const leastMillis = bgp.bfd.fastTimers ? 10 : BFD_CAREFUL_MILLIS;
+  const millis = (value: number): number => Math.min(Math.max(bfdMillis(value), leastMillis), BFD_MILLIS_MAX);
+  const timers = {
+    ...(receive === null ? {} : { receiveMillis: millis(receive) }),
+    ...(transmit === null ? {} : { transmitMillis: millis(transmit) }),
+  };
+  const isChanged = (value: number | null): boolean => value !== null && millis(value) !== value;
+  if (isChanged(receive) || isChanged(transmit))
+    warn(
+      `BFD for peer ${peer}: ${receive ?? "-"};${transmit ?? "-"} is taken as ` +
+        `${timers.receiveMillis ?? "-"} ms to receive and ${timers.transmitMillis ?? "-"} ms to transmit ` +
+        `(kube-vip reads 1000 and more as microseconds; the least here is ${leastMillis} ms)`,
     );
-  else if (keepalive !== undefined && keepalive > third)
-    complain(["keepaliveSeconds"], `must be at most a third of the hold time: ${third} s for ${holdTimeSeconds} s`);
-  return { holdTimeSeconds, keepaliveSeconds: keepalive ?? third };
-}
-
-/** MP-BGP as kube-vip has it: the peer's own options, else those for all. Null when neither has a next-hop mode. */
-function effectiveMpBgp(peer: Peer, own: MpBgpText | null, bgp: Bgp): MpBgpText | null {
-  if (peer.nextHop !== undefined) return null;
-  const nextHop = own?.nextHop ?? bgp.mpbgp.nextHop ?? null;
-  if (nextHop === null) return null;
-  return { nextHop, ipv4: own?.ipv4 ?? bgp.mpbgp.ipv4 ?? null, ipv6: own?.ipv6 ?? bgp.mpbgp.ipv6 ?? null };
-}
-
-function resolveFamilies(peer: Peer, mpbgp: MpBgpText | null): readonly Family[] {
-  const named = peer.families?.map((it): Family => (it === "ipv4" ? 4 : 6));
-  const families = named ?? (mpbgp === null ? [familyOf(peer.address)] : ([4, 6] as const));
-  return [...new Set(families)].toSorted((a, b) => a - b);
-}
-
-function resolveNextHop(
-  peer: Peer,
-  mpbgp: MpBgpText | null,
-  source: { readonly sourceAddress: IpAddress | undefined; readonly sourceInterface: string | undefined },
-  complain: Report,
-): NextHopSettings {
-  if (peer.nextHop !== undefined) {
-    const { interface: interfaceName, ipv4, ipv6 } = peer.nextHop;
-    if (interfaceName !== undefined) return { kind: "interface", interfaceName };
-    return ipv4 === undefined && ipv6 === undefined
-      ? { kind: "session" }
-      : { kind: "fixed", ipv4: ipv4 ?? null, ipv6: ipv6 ?? null };
-  }
-  switch (mpbgp?.nextHop ?? null) {
-    case null:
-      return { kind: "session" };
-    case "fixed":
-      return fixedNextHop(mpbgp!, complain);
-    case "auto_sourceip":
-      if (source.sourceAddress === undefined)
-        complain([], "mpbgp_nexthop=auto_sourceip needs bgp_sourceip of the peer's family", "set bgp_sourceip");
-      return { kind: "session" };
-    case "auto_sourceif":
-      if (source.sourceInterface === undefined)
-        complain([], "mpbgp_nexthop=auto_sourceif needs bgp_sourceif", "set bgp_sourceif");
-      return { kind: "interface", interfaceName: source.sourceInterface ?? "" };
-    default:
-      complain([], `mpbgp_nexthop must be fixed, auto_sourceip or auto_sourceif, not "${mpbgp!.nextHop}"`);
-      return { kind: "session" };
-  }
-}
-
-function fixedNextHop(mpbgp: MpBgpText, complain: Report): NextHopSettings {
-  const parsed = Peer.shape.nextHop.safeParse({
-    ...(mpbgp.ipv4 === null ? {} : { ipv4: mpbgp.ipv4 }),
-    ...(mpbgp.ipv6 === null ? {} : { ipv6: mpbgp.ipv6 }),
-  });
-  if (!parsed.success) {
-    for (const issue of parsed.error.issues) complain([], `mpbgp_${String(issue.path[0])} ${issue.message}`);
-    return { kind: "session" };
-  }
-  const { ipv4 = null, ipv6 = null } = parsed.data ?? {};
-  if (ipv4 === null && ipv6 === null) complain([], "mpbgp_nexthop=fixed needs mpbgp_ipv4 or mpbgp_ipv6");
-  return { kind: "fixed", ipv4, ipv6 };
+  return { enabled, ...timers, ...(multiplier === null ? {} : { multiplier }) };
 }

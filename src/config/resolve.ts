@@ -1,5 +1,7 @@
-import { familyOf, type IpAddress, parseIp } from "../addr/ip.ts";
-import { type Report, resolvePeer } from "./resolve-peers.ts";
+import { familyOf, type IpAddress, isLinkLocal, parseIp } from "../addr/ip.ts";
+import { resolveDynamic, resolvePeer } from "./resolve-peers.ts";
+import { selectorsOf } from "./resolve-policy.ts";
+import type { Report } from "./resolve-session.ts";
 import type { Config, Peer } from "./schema.ts";
 import type {
   BgpSettings,
@@ -143,25 +145,53 @@ function resolveBgp(
   if (bgp.sourceAddress !== undefined && bgp.sourceInterface !== undefined)
     complain(["bgp", "sourceInterface"], "bgp_sourceip and bgp_sourceif cannot be together", "remove one of the two");
   const given = [...bgp.peers, ...(single === null ? [] : [single])];
-  if (given.length === 0) complain(["bgp", "peers"], "BGP has no peers", "set bgp_peers, for example 192.0.2.1:65001");
+  if (given.length + bgp.dynamicNeighbours.length === 0)
+    complain(["bgp", "peers"], "BGP has no peers", "set bgp_peers, for example 192.0.2.1:65001");
   const peers: PeerSettings[] = [];
   given.forEach((it, index) => {
     const path = ["bgp", "peers", index];
     const peer = resolvePeer(it, bgp, path, complain, (message) => warn("bgp.peers", message));
     if (peer === null) return;
-    const twin = peers.find((other) => other.address === peer.address && other.port === peer.port);
-    if (twin !== undefined)
-      complain(path, `peer ${peer.address} port ${peer.port} is there twice`, "remove one of the two");
+    const twin = peers.find((other) => placeOf(other) === placeOf(peer));
+    if (twin !== undefined) complain(path, `peer ${placeOf(peer)} is there twice`, "remove one of the two");
     else if (peers.some((other) => other.name === peer.name)) peers.push(renamed(peer, peers, path, complain));
     else peers.push(peer);
   });
+  const dynamicNeighbours = bgp.dynamicNeighbours
+    .map((it, index) => resolveDynamic(it, bgp, ["bgp", "dynamicNeighbours", index], complain))
+    .filter((it) => it !== null);
+  dynamicNeighbours.forEach((it, index) => {
+    if (dynamicNeighbours.findIndex((other) => other.name === it.name) !== index)
+      complain(["bgp", "dynamicNeighbours", index, "name"], `the name ${it.name} is there twice`, "choose another");
+  });
+  const { keepOnStop } = bgp.gracefulRestart;
+  if (keepOnStop && ![...peers, ...dynamicNeighbours].some((it) => it.gracefulRestart !== null))
+    complain(
+      ["bgp", "gracefulRestart", "keepOnStop"],
+      "no router would keep the routes: graceful restart is off",
+      "set bgp.gracefulRestart.enabled",
+    );
+  const policies = [bgp, ...bgp.peers, ...bgp.dynamicNeighbours].flatMap((it) =>
+    typeof it === "string" || it.export === undefined ? [] : [it.export],
+  );
   return {
     localAs: bgp.localAs,
     routerId: bgp.routerId ?? null,
     routerInterface: bgp.routerInterface ?? null,
     peers,
+    dynamicNeighbours,
     listen: bgp.listen === undefined ? null : parseListen(bgp.listen, ["bgp", "listen"], complain),
+    routeSelectors: selectorsOf(policies),
+    serviceAttributes: bgp.serviceAttributes,
+    drainMillis: Math.round(bgp.drainSeconds * 1000),
+    keepOnStop,
   };
+}
+
+/** What two peers cannot share; in words. A link-local address is one only together with its interface. */
+function placeOf({ address, sourceInterface, port }: PeerSettings): string {
+  if (address === null) return `on ${sourceInterface}`;
+  return `${address}${isLinkLocal(address) ? `%${sourceInterface}` : ""} port ${port}`;
 }
 
 /** Two ports of one address get the port into the name; a name that the user chose must be unique as it is. */

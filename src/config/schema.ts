@@ -5,15 +5,17 @@ import {
   decimalNumber,
   hostAddress,
   interfaceName,
-  ipv4Address,
-  ipv6Address,
   leaseName,
   namespaceName,
   objectName,
   text,
   wholeNumber,
 } from "./leaves.ts";
-import type { TextForm } from "./text.ts";
+import { named } from "./option-names.ts";
+import { Bgp } from "./schema-bgp.ts";
+
+export { DynamicNeighbour, Peer } from "./schema-peer.ts";
+export type { ExportRule } from "./schema-policy.ts";
 
 /**
  * The one schema of the configuration. Its tree is the YAML file; each leaf carries the flag and the environment names
@@ -21,77 +23,7 @@ import type { TextForm } from "./text.ts";
  * flags of the command line and the environment in manifests are all drawn from here.
  */
 
-/** The other names of a leaf. */
-export interface OptionRow {
-  readonly form: TextForm;
-  /** Without the dashes. */
-  readonly flag?: string;
-  /** Read in this order, the first that is set counts; the first one is written into manifests. */
-  readonly env: readonly [string, ...string[]];
-  /** The flag and the environment say the opposite of the file's key. */
-  readonly inverted?: true;
-  /** Where empty text is a value and not the same as unset. */
-  readonly emptyMeansIt?: readonly ("flag" | "environment")[];
-}
-
-export const OPTIONS = z.registry<OptionRow>();
-
-/** Registers the names of one leaf. They belong to this very schema object: describe it before. */
-function named<S extends z.ZodType>(schema: S, row: OptionRow): S {
-  OPTIONS.add(schema, row);
-  return schema;
-}
-
 const seconds = (min: number, max: number) => wholeNumber(min, max);
-const asNumber = () => wholeNumber(1, 4_294_967_295);
-const family = z.enum(["ipv4", "ipv6"], { error: "must be ipv4 or ipv6" });
-
-/** 1 and 2 are forbidden (RFC 4271 §4.2). */
-const holdTime = () =>
-  wholeNumber(0, 65_535).refine((value) => value === 0 || value >= 3, "must be 0 (no keepalives), or 3 and more");
-
-/** The kernel takes keys of at most 80 octets (TCP_MD5SIG_MAXKEYLEN). */
-const password = () =>
-  text()
-    .min(1, "must not be empty: leave the key out for no password")
-    .refine((value) => new TextEncoder().encode(value).length <= 80, "must have at most 80 octets");
-
-const NextHop = z
-  .strictObject({
-    ipv4: ipv4Address().optional().describe("Next hop of IPv4 routes."),
-    ipv6: ipv6Address().optional().describe("Next hop of IPv6 routes."),
-    interface: interfaceName().optional().describe("Use the addresses of this interface."),
-  })
-  .refine((it) => it.interface === undefined || (it.ipv4 === undefined && it.ipv6 === undefined), {
-    error: "give either interface, or ipv4 and ipv6",
-  });
-
-/** One entry of `bgp.peers`. What is left out comes from the keys of the same name under `bgp`. */
-export const Peer = z.strictObject({
-  name: text()
-    .regex(/^[a-zA-Z0-9]([-a-zA-Z0-9_.]{0,61}[a-zA-Z0-9])?$/, "must be 1 to 63 letters, digits, -, _ and .")
-    .optional()
-    .describe("Name in logs, metrics and `vipcast status`; the address if left out."),
-  address: hostAddress().describe("IPv4 or IPv6 address of the router."),
-  as: asNumber().describe("AS number of the router."),
-  port: wholeNumber(1, 65_535).default(179).describe("TCP port of the router."),
-  password: password().optional().describe("TCP-MD5 key (RFC 2385)."),
-  multihop: bool().default(false).describe("The router is more than one hop away: TTL 50 instead of 1."),
-  sourceAddress: hostAddress().optional().describe("Local address of the session."),
-  sourceInterface: interfaceName()
-    .optional()
-    .describe("Bind the session to this interface; needed for link-local addresses."),
-  holdTimeSeconds: holdTime().optional().describe("Offered hold time."),
-  keepaliveSeconds: wholeNumber(0, 21_845).optional().describe("Keepalive interval, at most a third of the hold time."),
-  connectRetrySeconds: seconds(1, 65_535).optional().describe("Time between two attempts to connect."),
-  families: z
-    .array(family)
-    .min(1, "must name at least one family")
-    .optional()
-    .describe("Address families to offer; the family of `address` if left out, both where `bgp.mpbgp.nextHop` is set."),
-  nextHop: NextHop.optional().describe("Next hop of what is announced; `{}` is the session's own address."),
-});
-export type Peer = z.output<typeof Peer>;
 
 const ControlPlane = z.strictObject({
   enabled: named(bool().default(false).describe("Announce the control-plane VIP."), {
@@ -261,85 +193,6 @@ const Election = z.strictObject({
       .default(2)
       .describe("Time between two attempts; 1.2 times this must be less than the renew deadline."),
     { form: "integer", flag: "leaseRetry", env: ["vip_retryperiod"] },
-  ),
-});
-
-const Bgp = z.strictObject({
-  localAs: named(asNumber().default(65_000).describe("AS number of this node."), {
-    form: "integer",
-    flag: "localAS",
-    env: ["bgp_as"],
-  }),
-  routerId: named(
-    ipv4Address()
-      .optional()
-      .describe("BGP identifier; must differ from node to node. Left out: taken from an IPv4 address of the node."),
-    { form: "text", flag: "bgpRouterID", env: ["bgp_routerid"] },
-  ),
-  routerInterface: named(
-    interfaceName()
-      .optional()
-      .describe("Take the identifier from this interface's IPv4 address. Left out: from the node's."),
-    { form: "text", env: ["bgp_routerinterface"] },
-  ),
-  sourceAddress: named(
-    hostAddress()
-      .optional()
-      .describe("Local address of sessions with peers of its family. Not together with `sourceInterface`."),
-    { form: "text", flag: "sourceIP", env: ["bgp_sourceip"] },
-  ),
-  sourceInterface: named(interfaceName().optional().describe("Bind all sessions to this interface."), {
-    form: "text",
-    flag: "sourceIF",
-    env: ["bgp_sourceif"],
-  }),
-  holdTimeSeconds: named(
-    holdTime()
-      .optional()
-      .describe("Offered hold time. Left out: 9 (kube-vip: 30), or three keepalive intervals if that is more."),
-    { form: "integer", flag: "bgpHoldTimer", env: ["bgp_hold_time"] },
-  ),
-  keepaliveSeconds: named(
-    wholeNumber(0, 21_845).optional().describe("Keepalive interval. Left out: a third of the hold time."),
-    { form: "integer", flag: "bgpKeepAliveInterval", env: ["bgp_keepalive_interval"] },
-  ),
-  connectRetrySeconds: named(seconds(1, 65_535).default(10).describe("Time between two attempts to connect."), {
-    form: "integer",
-    env: ["vipcast_bgp_connect_retry_seconds"],
-  }),
-  listen: named(
-    text()
-      .optional()
-      .describe("Accept sessions of the configured peers on this `address:port`. Left out: the daemon only dials."),
-    { form: "text", flag: "bgpListen", env: ["vipcast_bgp_listen"] },
-  ),
-  mpbgp: z
-    .strictObject({
-      nextHop: named(
-        z
-          .enum(["fixed", "auto_sourceip", "auto_sourceif"], { error: "must be fixed, auto_sourceip or auto_sourceif" })
-          .optional()
-          .describe("Offer both families to every peer, with this next hop; for peers that do not say otherwise."),
-        { form: "text", env: ["mpbgp_nexthop"] },
-      ),
-      ipv4: named(ipv4Address().optional().describe("`fixed`: next hop of IPv4 routes."), {
-        form: "text",
-        env: ["mpbgp_ipv4"],
-      }),
-      ipv6: named(ipv6Address().optional().describe("`fixed`: next hop of IPv6 routes."), {
-        form: "text",
-        env: ["mpbgp_ipv6"],
-      }),
-    })
-    .prefault({})
-    .describe("MP-BGP for all peers, as in kube-vip."),
-  peers: named(
-    z
-      .array(z.union([text(), Peer]), { error: "must be a list of peers" })
-      .max(1024, "must have at most 1024 peers")
-      .default([])
-      .describe("The routers: kube-vip's text for a peer, or a map. `vipcast_bgp_peers` is the same list as JSON."),
-    { form: "list", flag: "bgppeers", env: ["bgp_peers"] },
   ),
 });
 

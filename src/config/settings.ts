@@ -1,4 +1,14 @@
 import type { Family, IpAddress, Ipv4, Ipv6 } from "../addr/ip.ts";
+import type { Prefix } from "../addr/prefix.ts";
+import type {
+  ExportSettings,
+  GracefulRestartSettings,
+  ImportSettings,
+  MaxPrefixesSettings,
+  RouteSelector,
+  SecretSource,
+  ServiceAttributeSettings,
+} from "./settings-policy.ts";
 
 /**
  * What the daemon runs with: every value checked, branded and complete. Nothing downstream validates again or knows
@@ -122,39 +132,90 @@ export interface BgpSettings {
   /** Null: first IPv4 address of `routerInterface`, and without one of the node. */
   readonly routerId: Ipv4 | null;
   readonly routerInterface: string | null;
-  /** At least one. Names are unique, and so are pairs of address and port. */
+  /** Names are unique, and so are pairs of address and port, and interfaces of unnumbered peers. */
   readonly peers: readonly PeerSettings[];
-  /** Where sessions are accepted from the configured peers; null: the daemon only dials. */
+  /** At least one, or one of `peers`; names are unique. Empty without `listen`. */
+  readonly dynamicNeighbours: readonly DynamicNeighbourSettings[];
+  /** Where sessions are accepted; null: the daemon only dials. */
   readonly listen: ListenAddress | null;
+  /** What the export rules of all peers tell apart. */
+  readonly routeSelectors: readonly RouteSelector[];
+  /** What annotations of Services may set. */
+  readonly serviceAttributes: ServiceAttributeSettings;
+  /** How long routes carry GRACEFUL_SHUTDOWN before a stop withdraws them. */
+  readonly drainMillis: number;
+  /** A stop of a node in service leaves routes and addresses for the next start. */
+  readonly keepOnStop: boolean;
 }
 
-export interface PeerSettings {
-  /** The address as text unless the file gives a name. */
-  readonly name: string;
-  readonly address: IpAddress;
-  readonly port: number;
-  /** 1..4294967295. */
-  readonly as: number;
+/** What a session with one peer, or with each of a range of peers, is like. */
+export interface SessionSettings {
+  /** 1..4294967295; `external`: any but ours, `internal`: ours. */
+  readonly as: number | "external" | "internal";
   /** TCP-MD5 key (RFC 2385), at most 80 octets. */
-  readonly password: string | null;
-  /** More than one hop away: `ttl` is 50 for an external peer, as kube-vip. */
-  readonly multihop: boolean;
-  /** TTL or hop limit of what we send: 1 to a direct external peer, 50 with multihop, 64 to an internal peer. */
+  readonly password: SecretSource | null;
+  /** More than one hop away: `ttl` is 50 for an external peer, as kube-vip, or the number. */
+  readonly multihop: boolean | number;
+  /** TTL or hop limit of what we send: 1 to a direct external peer, 64 to an internal peer, 255 with `minTtl`. */
   readonly ttl: number;
-  /** Never together with `sourceInterface`, except where the peer's address is link-local. */
-  readonly sourceAddress: IpAddress | null;
-  /** Bind to this device. Set whenever `address` is link-local. */
-  readonly sourceInterface: string | null;
+  /** GTSM: what arrives with less is dropped; null without. */
+  readonly minTtl: number | null;
   /** Offered hold time; 0 (no keepalives) or 3 and more (RFC 4271 §4.2). */
   readonly holdTimeSeconds: number;
+  /** Least hold time that the peer may offer; null: 3. */
+  readonly minHoldTimeSeconds: number | null;
   /** At most a third of the hold time; 0 when that is 0. The session uses the smaller of this and a third of what was negotiated. */
   readonly keepaliveSeconds: number;
   readonly connectRetrySeconds: number;
+  /** 0: none. */
+  readonly delayOpenSeconds: number;
+  /** 0 turns it off; null: RFC 9687's. */
+  readonly sendHoldTimeSeconds: number | null;
+  readonly maxIdleSeconds: number | null;
+  readonly userTimeoutMillis: number | null;
+  /** Null: CS6. */
+  readonly trafficClass: number | null;
   /** Families offered to the peer, 4 before 6; at least one. */
   readonly families: readonly Family[];
+  /** Families without which there is no session; a part of `families`. */
+  readonly requiredFamilies: readonly Family[];
+  readonly extendedNextHop: boolean;
+  readonly addPathReceive: boolean;
+  readonly role: "provider" | "customer" | "peer" | "route-server" | "route-server-client" | null;
+  readonly strictRole: boolean;
+  readonly enforceFirstAs: boolean;
   readonly nextHop: NextHopSettings;
+  /** Null: nothing that is received may be used. */
+  readonly importPolicy: ImportSettings | null;
+  /** Null: every VIP is announced as it is. */
+  readonly exportPolicy: ExportSettings | null;
+  readonly maxPrefixes: MaxPrefixesSettings | null;
+  /** Null: no time is asked for, and none given. */
+  readonly gracefulRestart: GracefulRestartSettings | null;
   /** Null: no BFD session with this peer. */
   readonly bfd: BfdSettings | null;
+}
+
+export interface PeerSettings extends SessionSettings {
+  /** The address or the interface as text unless the file gives a name. */
+  readonly name: string;
+  /** Null: unnumbered, the router that advertises itself on `sourceInterface`. */
+  readonly address: IpAddress | null;
+  readonly port: number;
+  /** Never dials; only with `listen`. */
+  readonly passive: boolean;
+  /** Never together with `sourceInterface`, except where the peer's address is link-local. */
+  readonly sourceAddress: IpAddress | null;
+  /** Bind to this device. Set whenever `address` is link-local, or null. */
+  readonly sourceInterface: string | null;
+}
+
+/** Peers that connect from within a range; always passive. */
+export interface DynamicNeighbourSettings extends SessionSettings {
+  /** Peers are called by this and their address. */
+  readonly name: string;
+  readonly prefix: Prefix;
+  readonly countMax: number;
 }
 
 /** One BFD session (RFC 5880, asynchronous mode) that watches the path to a peer. */

@@ -214,7 +214,9 @@ export class Manager {
       for (const address of addresses) {
         const local = { address, port: bgp.listen.port };
         const md5Keys = bgp.peers.flatMap(({ address: remote, password }) =>
-          password !== null && familyOf(remote) === familyOf(address) ? [{ remote, password }] : [],
+          password?.kind === "value" && remote !== null && familyOf(remote) === familyOf(address)
+            ? [{ remote, password: password.value }]
+            : [],
         );
         try {
           const listening = await tcpListener.listen({ local, md5Keys }, (stream) => speaker.accept(stream));
@@ -224,7 +226,12 @@ export class Manager {
         }
       }
     }
-    speaker.setPeers(bgp.peers.map((peer) => peerConfigOf(peer, network)));
+    const peers = bgp.peers.flatMap((peer) => {
+      const { address, password } = peer;
+      const known = password === null ? null : password.kind === "value" ? password : { missing: "not read yet" };
+      return address === null ? [] : [peerConfigOf(peer, { address, password: known }, network)];
+    });
+    speaker.setPeers(peers);
   }
 
   #createProbe(settings: HealthCheckSettings): Probe {

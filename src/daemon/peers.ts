@@ -1,7 +1,8 @@
 import { familyOf, type IpAddress, type Ipv4, type Ipv6, isIpv4, isLinkLocal } from "../addr/ip.ts";
-import type { PeerConfig } from "../bgp/session/speaker.ts";
+import type { DynamicNeighbours, PeerConfig } from "../bgp/session/peer-config.ts";
 import { Asn } from "../bgp/wire/asn.ts";
-import type { BgpSettings, PeerSettings } from "../config/settings.ts";
+import type { BgpSettings, DynamicNeighbourSettings, PeerSettings, SessionSettings } from "../config/settings.ts";
+import type { ExportSettings } from "../config/settings-policy.ts";
 import type { InterfaceAddress, KernelNetwork } from "../ports/network.ts";
 
 /** Which addresses of this machine BGP may name as its own: none of the VIPs, which come and go. */
@@ -38,28 +39,121 @@ export function neighboursOf(network: KernelNetwork): (of: IpAddress) => readonl
   };
 }
 
+/** What of a peer is known only while the daemon runs. */
+export interface PeerFacts {
+  /** Where the peer is, with the interface of a link-local address. */
+  readonly address: IpAddress;
+  /** The TCP-MD5 key, or why it cannot be had; null where none is asked for. */
+  readonly password: { readonly value: string } | { readonly missing: string } | null;
+}
+
 /** A peer as the speaker wants it. */
-export function peerConfigOf(peer: PeerSettings, network: KernelNetwork): PeerConfig {
-  const nextHop = nextHopOf(peer, network);
+export function peerConfigOf(peer: PeerSettings, facts: PeerFacts, network: KernelNetwork): PeerConfig {
   return {
     name: peer.name,
-    address: peer.address,
-    port: peer.port,
-    asn: Asn.of(peer.as),
-    passive: false,
-    ttl: peer.ttl,
+    address: facts.address,
+    passive: peer.passive,
     ...(peer.sourceAddress === null ? {} : { localAddress: peer.sourceAddress }),
     ...(peer.sourceInterface === null ? {} : { interfaceName: peer.sourceInterface }),
-    ...(peer.password === null ? {} : { md5Password: peer.password }),
-    holdTimeSeconds: peer.holdTimeSeconds,
-    keepaliveSeconds: peer.keepaliveSeconds,
-    connectRetrySeconds: peer.connectRetrySeconds,
-    families: peer.families.map((family) => (family === 4 ? "ipv4-unicast" : "ipv6-unicast")),
-    ...(nextHop === null ? {} : { nextHop }),
+    ...sessionConfigOf(peer, peer.port, facts.password, network),
   };
 }
 
-function nextHopOf({ nextHop }: PeerSettings, network: KernelNetwork): { ipv4?: Ipv4; ipv6?: Ipv6 } | null {
+/** A range of peers as the speaker wants it. */
+export function dynamicNeighboursOf(
+  range: DynamicNeighbourSettings,
+  password: PeerFacts["password"],
+  network: KernelNetwork,
+): DynamicNeighbours {
+  return {
+    name: range.name,
+    prefix: range.prefix,
+    countMax: range.countMax,
+    template: sessionConfigOf(range, BGP_PORT, password, network),
+  };
+}
+
+/** Of a peer that only connects; status shows it. */
+const BGP_PORT = 179;
+
+const FAMILY = { 4: "ipv4-unicast", 6: "ipv6-unicast" } as const;
+
+function sessionConfigOf(
+  session: SessionSettings,
+  port: number,
+  password: PeerFacts["password"],
+  network: KernelNetwork,
+): DynamicNeighbours["template"] {
+  const { as, role, gracefulRestart, maxPrefixes } = session;
+  const nextHop = nextHopOf(session, network);
+  return {
+    port,
+    asn: typeof as === "number" ? Asn.of(as) : as,
+    ttl: session.ttl,
+    holdTimeSeconds: session.holdTimeSeconds,
+    keepaliveSeconds: session.keepaliveSeconds,
+    connectRetrySeconds: session.connectRetrySeconds,
+    delayOpenSeconds: session.delayOpenSeconds,
+    families: session.families.map((family) => FAMILY[family]),
+    requiredFamilies: session.requiredFamilies.map((family) => FAMILY[family]),
+    extendedNextHop: session.extendedNextHop,
+    addPathReceive: session.addPathReceive,
+    strictRole: session.strictRole,
+    enforceFirstAs: session.enforceFirstAs,
+    bfdStrict: session.bfd?.strict ?? false,
+    ...given({
+      minTtl: session.minTtl,
+      holdTimeSecondsMin: session.minHoldTimeSeconds,
+      sendHoldTimeSeconds: session.sendHoldTimeSeconds,
+      idleHoldSecondsMax: session.maxIdleSeconds,
+      userTimeoutMillis: session.userTimeoutMillis,
+      trafficClass: session.trafficClass,
+      importPolicy: session.importPolicy,
+      nextHop,
+      role,
+      exportPolicy: session.exportPolicy && exportPolicyOf(session.exportPolicy),
+      md5Password: password && "value" in password ? password.value : null,
+      md5Missing: password && "missing" in password ? password.missing : null,
+      maxPrefixes: maxPrefixes && {
+        count: maxPrefixes.count,
+        action: maxPrefixes.action,
+        ...given({ restartSeconds: maxPrefixes.restartSeconds }),
+      },
+      gracefulRestart: gracefulRestart && {
+        restartTimeSeconds: gracefulRestart.restartTimeSeconds,
+        helper: gracefulRestart.helper,
+        longLivedSecondsMax: gracefulRestart.longLivedSeconds,
+      },
+    }),
+  };
+}
+
+/** Without the members that are null. */
+function given<T extends object>(members: T): { [K in keyof T]?: NonNullable<T[K]> } {
+  const found = Object.entries(members).filter(([, value]) => value !== null);
+  return Object.fromEntries(found) as { [K in keyof T]?: NonNullable<T[K]> };
+}
+
+const exportPolicyOf = ({ rules, otherwise }: ExportSettings): NonNullable<PeerConfig["exportPolicy"]> => ({
+  rules: rules.map((rule) => ({
+    action: rule.action,
+    ...given({ prefixes: rule.prefixes, tags: rule.tag === null ? null : [rule.tag] }),
+    set: {
+      communities: rule.communities,
+      largeCommunities: rule.largeCommunities,
+      extendedCommunities: rule.extendedCommunities,
+      ...given({
+        localPref: rule.localPref,
+        med: rule.med,
+        prependCount: rule.prependCount,
+        nextHop: rule.nextHop,
+      }),
+    },
+  })),
+  otherwise,
+});
+
+function nextHopOf({ nextHop }: SessionSettings, network: KernelNetwork): { ipv4?: Ipv4; ipv6?: Ipv6 } | null {
   switch (nextHop.kind) {
     case "session":
       return null;
