@@ -7,7 +7,7 @@
  */
 import { pino } from "pino";
 import { ip, type IpAddress, type Ipv4 } from "../../src/addr/ip.ts";
-import type { Prefix } from "../../src/addr/prefix.ts";
+import { parsePrefix, type Prefix } from "../../src/addr/prefix.ts";
 import { type PeerConfig, Speaker } from "../../src/bgp/session/speaker.ts";
 import { Asn } from "../../src/bgp/wire/asn.ts";
 import { Netlink } from "../../src/linux/io/netlink.ts";
@@ -29,6 +29,11 @@ const speaker = new Speaker(
   { localAsn: Asn.of(ROUTER_AS), routerId: ip(ROUTER_LAN.v4) as Ipv4 },
 );
 
+const EVERYTHING = [
+  { within: parsePrefix("0.0.0.0/0")!, lengthMax: 32 },
+  { within: parsePrefix("::/0")!, lengthMax: 128 },
+];
+
 const peers = nodesOf(rackTopology({ clientOnLan: false })).flatMap((host) => {
   const { v4, v6 } = addressOn(host, "lan");
   const peer = (address: string, family: PeerConfig["families"][number]): PeerConfig => ({
@@ -41,6 +46,7 @@ const peers = nodesOf(rackTopology({ clientOnLan: false })).flatMap((host) => {
     holdTimeSeconds: HOLD_TIME_SECONDS,
     connectRetrySeconds: 5,
     families: [family],
+    importPolicy: { accept: EVERYTHING, honourGracefulShutdown: true },
   });
   return [peer(v4, "ipv4-unicast"), peer(v6, "ipv6-unicast")];
 });

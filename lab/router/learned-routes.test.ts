@@ -1,13 +1,13 @@
 import { describe, expect, it } from "vitest";
 import { ip } from "../../src/addr/ip.ts";
-import { parsePrefix, type Prefix } from "../../src/addr/prefix.ts";
-import type { ReceivedRoute } from "../../src/bgp/session/speaker.ts";
+import { parsePrefix } from "../../src/addr/prefix.ts";
+import type { ReceivedRoute, RouteKey } from "../../src/bgp/rib/adj-rib-in.ts";
 import { Asn } from "../../src/bgp/wire/asn.ts";
 import { learnedRoutes } from "./learned-routes.ts";
 
 const VIP = parsePrefix("10.40.0.1/32")!;
 
-const from = (nextHop: string, changes: Partial<ReceivedRoute> = {}): ReadonlyMap<Prefix, ReceivedRoute> =>
+const from = (nextHop: string, changes: Partial<ReceivedRoute> = {}): ReadonlyMap<RouteKey, ReceivedRoute> =>
   new Map([
     [
       VIP,
@@ -17,6 +17,7 @@ const from = (nextHop: string, changes: Partial<ReceivedRoute> = {}): ReadonlyMa
         asPath: [Asn.of(65_001)],
         origin: 0,
         communities: [],
+        preference: 100,
         unusable: null,
         ...changes,
       },

@@ -1,19 +1,19 @@
 import type { IpAddress } from "../../src/addr/ip.ts";
 import { compareIp } from "../../src/addr/ip.ts";
 import type { Prefix } from "../../src/addr/prefix.ts";
-import type { ReceivedRoute } from "../../src/bgp/session/speaker.ts";
+import type { ReceivedRoute, RouteKey } from "../../src/bgp/rib/adj-rib-in.ts";
 
 /**
  * Pure: the next hops of each prefix, from what all peers announce. Paths as short as the shortest share the traffic,
  * whichever neighbour AS they come from.
  */
 export function learnedRoutes(
-  received: Iterable<ReadonlyMap<Prefix, ReceivedRoute>>,
+  received: Iterable<ReadonlyMap<RouteKey, ReceivedRoute>>,
 ): ReadonlyMap<Prefix, readonly IpAddress[]> {
   const candidates = new Map<Prefix, ReceivedRoute[]>();
   for (const routes of received) {
-    for (const [prefix, route] of routes) {
-      if (route.unusable === null) candidates.set(prefix, [...(candidates.get(prefix) ?? []), route]);
+    for (const route of routes.values()) {
+      if (route.unusable === null) candidates.set(route.prefix, [...(candidates.get(route.prefix) ?? []), route]);
     }
   }
   return new Map(

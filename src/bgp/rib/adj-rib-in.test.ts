@@ -1,10 +1,11 @@
 import { describe, expect, it } from "vitest";
 import { ip, type Ipv4, type Ipv6 } from "../../addr/ip.ts";
 import { hostPrefix, parsePrefix, type Prefix } from "../../addr/prefix.ts";
+import { Instant } from "../../base/time.ts";
 import { Asn } from "../wire/asn.ts";
 import type { PathAttributes } from "../wire/path-attributes.ts";
 import type { AttributeFault, Update } from "../wire/update.ts";
-import { AdjRibIn, type InContext, RECEIVED_COUNT_MAX } from "./adj-rib-in.ts";
+import { AdjRibIn, type InContext, RECEIVED_COUNT_MAX, type RouteKey } from "./adj-rib-in.ts";
 
 const CONTEXT: InContext = {
   localAsn: Asn.of(65_001),
@@ -13,6 +14,7 @@ const CONTEXT: InContext = {
   fourOctetAs: true,
   families: ["ipv4-unicast", "ipv6-unicast"],
 };
+const NOW = Instant.of(1000);
 const prefix = (text: string): Prefix => parsePrefix(text)!;
 const [A, B, A6] = ["192.0.2.1/32", "192.0.2.2/32", "2001:db8:7::1/128"].map(prefix) as [Prefix, Prefix, Prefix];
 const ATTRIBUTES: PathAttributes = { origin: 0, asPath: [Asn.of(65_002)], nextHop: ip("10.0.0.2") as Ipv4 };
@@ -33,8 +35,8 @@ const update = (change: Partial<Update>): Update => ({
   ...change,
 });
 const give = (rib: AdjRibIn, change: Partial<Update>, faults: readonly AttributeFault[] = []): boolean =>
-  rib.apply({ update: update(change), faults });
-const keys = (rib: AdjRibIn): Prefix[] => [...rib.routes.keys()];
+  rib.apply({ update: update(change), faults }, NOW);
+const keys = (rib: AdjRibIn): RouteKey[] => [...rib.routes.keys()];
 
 describe("AdjRibIn", () => {
   it("keeps the latest of each prefix", () => {
