@@ -50,6 +50,7 @@ export class Recorder {
   /** What was true before the oldest entry. */
   #settings: FsmPeer;
   #peering: Peering = NEW_PEERING;
+  #current: Peering = NEW_PEERING;
 
   constructor(
     peer: { readonly name: string; readonly address: IpAddress },
@@ -85,6 +86,7 @@ export class Recorder {
 
   /** One call of `stepPeering`: its event, time and chance, and the state that came of it. */
   event(event: PeeringEvent, now: Instant, draw: number, peering: Peering): void {
+    this.#current = peering;
     const time = this.#clock.wallTime();
     this.#add({ at: now, time, type: "event", event: toJson(plainEvent(event)), draw, peering });
   }
@@ -103,6 +105,11 @@ export class Recorder {
   /** Messages of each direction since the peer was configured. */
   get messages(): { readonly received: Direction; readonly sent: Direction } {
     return { received: this.#ledgers.received.direction, sent: this.#ledgers.sent.direction };
+  }
+
+  /** After the latest event. */
+  get peering(): Peering {
+    return this.#current;
   }
 
   #message(type: "received" | "sent", slot: Slot, octets: Uint8Array): void {
