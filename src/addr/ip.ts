@@ -88,16 +88,26 @@ export function compareIp(a: IpAddress, b: IpAddress): number {
 
 /** RFC 5952: lower case, no leading zeros, the longest run of two or more zero groups becomes "::". */
 function ipv6Text(bytes: Uint8Array): Ipv6 {
-  const groups: number[] = [];
-  for (let i = 0; i < 16; i += 2) groups.push((bytes[i]! << 8) | bytes[i + 1]!);
   let [runAt, runLength] = [-1, 1];
   for (let i = 0; i < 8; i++) {
     let end = i;
-    while (end < 8 && groups[end] === 0) end++;
+    while (end < 8 && bytes[end * 2] === 0 && bytes[end * 2 + 1] === 0) end++;
     if (end - i > runLength) [runAt, runLength] = [i, end - i];
     if (end > i) i = end;
   }
-  const text = (part: readonly number[]): string => part.map((group) => group.toString(16)).join(":");
-  if (runAt < 0) return text(groups) as Ipv6;
-  return `${text(groups.slice(0, runAt))}::${text(groups.slice(runAt + runLength))}` as Ipv6;
+  // By hand: a router may send its whole table.
+  let text = "";
+  for (let i = 0; i < 8; i++) {
+    if (i === runAt) {
+      text += "::";
+      i += runLength - 1;
+      continue;
+    }
+    if (i > 0 && i !== runAt + runLength) text += ":";
+    const [high, low] = [bytes[i * 2]!, bytes[i * 2 + 1]!];
+    text += high === 0 ? HEX[low] : HEX[high]! + HEX_OF_TWO[low]!;
+  }
+  return text as Ipv6;
 }
+const HEX: readonly string[] = Array.from({ length: 256 }, (_, octet) => octet.toString(16));
+const HEX_OF_TWO: readonly string[] = HEX.map((text) => text.padStart(2, "0"));

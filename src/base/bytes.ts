@@ -104,3 +104,10 @@ export class Writer {
     return at;
   }
 }
+
+/** Two octets at `at`, big-endian. The caller has checked that they are there. */
+export const u16At = (bytes: Uint8Array, at: number): number => (bytes[at]! << 8) | bytes[at + 1]!;
+
+/** Four octets at `at`, big-endian, unsigned. The caller has checked that they are there. */
+export const u32At = (bytes: Uint8Array, at: number): number =>
+  ((bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!) >>> 0;

@@ -90,23 +90,25 @@ const ADD_PATH_MODES: readonly (AddPathMode | null)[] = [null, "receive", "send"
 
 const FORWARDING = 0x80;
 
-/** A capability that leaves the peer's identity unknown; the OPEN cannot be used. */
-export class MalformedCapability extends Error {
-  override readonly name = "MalformedCapability";
-}
-
 /**
- * One capability TLV after the other until `reader` is empty.
+ * Appends the capabilities in `bytes` from `from` up to `to`, one TLV after the other.
  *
- * @throws Truncated when a TLV runs past its parameter; MalformedCapability for a four-octet AS of another length
+ * @returns what is wrong: a TLV that runs past its parameter, or a four-octet AS of another length, which leaves the
+ * peer's identity unknown
  */
-export function decodeCapabilities(reader: Reader): Capability[] {
-  const found: Capability[] = [];
-  while (reader.left > 0) {
-    const code = reader.u8("capability code");
-    found.push(decodeCapability(code, reader.slice(reader.u8("capability length"), "capability value")));
+export function decodeCapabilities(bytes: Uint8Array, from: number, to: number, found: Capability[]): string | null {
+  let at = from;
+  while (at < to) {
+    if (to - at < 2) return "an octet left over behind the capabilities";
+    const code = bytes[at]!;
+    const length = bytes[at + 1]!;
+    at += 2;
+    if (length > to - at) return `capability ${code} of ${length} octets, ${to - at} left`;
+    if (code === CODE["four-octet-as"] && length !== 4) return `four-octet AS capability of ${length} octets`;
+    found.push(decodeCapability(code, bytes.subarray(at, at + length)));
+    at += length;
   }
-  return found;
+  return null;
 }
 
 function decodeCapability(code: number, bytes: Uint8Array): Capability {
@@ -141,7 +143,6 @@ function decodeCapability(code: number, bytes: Uint8Array): Capability {
     case CODE["graceful-restart"]:
       return length >= 2 && (length - 2) % 4 === 0 ? gracefulRestart(value) : asUnknown();
     case CODE["four-octet-as"]:
-      if (length !== 4) throw new MalformedCapability(`four-octet AS capability of ${length} octets`);
       return { kind: "four-octet-as", asn: Asn.of(value.u32("AS number")) };
     case CODE["add-path"]:
       return length % 4 === 0 ? addPath(value) : asUnknown();

@@ -109,18 +109,6 @@ export const NOTIFICATION = {
 >;
 
 /**
- * Thrown inside a decoder to leave it, and caught at that decoder's entry point: no caller of a decoder ever sees it.
- */
-export class FaultFound extends Error {
-  override readonly name = "FaultFound";
-  readonly fault: BgpFault;
-  constructor(fault: BgpFault) {
-    super(fault.kind);
-    this.fault = fault;
-  }
-}
-
-/**
  * The NOTIFICATION that reports `fault`.
  *
  * @param maxLength  octets of a whole message that the peer takes (RFC 8654 §5)

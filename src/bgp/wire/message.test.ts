@@ -4,7 +4,7 @@ import { parsePrefix, type Prefix } from "../../addr/prefix.ts";
 import { Asn } from "./asn.ts";
 import { frame } from "./framing.ts";
 import { decodeMessage, encodeMessage, type Message } from "./message.ts";
-import { encodeShutdownText } from "./notification.ts";
+import { encodeShutdownText } from "./shown-text.ts";
 import type { UpdateContext } from "./path-attributes.ts";
 import { EXTERNAL, hexOf, INTERNAL, octets } from "./test-support.ts";
 
@@ -31,9 +31,9 @@ const golden: readonly { name: string; bytes: string; context?: UpdateContext; m
         { kind: "multiprotocol", afi: 1, safi: 1 },
         { kind: "multiprotocol", afi: 2, safi: 1 },
         { kind: "route-refresh" },
-        { kind: "unknown", code: 6, value: new Uint8Array(0) },
+        { kind: "extended-message" },
         { kind: "four-octet-as", asn },
-        { kind: "unknown", code: 70, value: new Uint8Array(0) },
+        { kind: "enhanced-route-refresh" },
         {
           kind: "graceful-restart",
           restarting: false,
@@ -69,7 +69,7 @@ const golden: readonly { name: string; bytes: string; context?: UpdateContext; m
         asPath: [asn],
         nextHop: identifier,
         communities: [0xfde8_0064],
-        largeCommunities: octets("fa56ea01 00000001 00000002"),
+        largeCommunities: [[4_200_000_001, 1, 2]],
       },
       opaque: [],
       nlri: [prefix("198.51.100.7/32"), prefix("198.51.100.8/32")],

@@ -1,11 +1,15 @@
-import { Reader, Writer } from "../../base/bytes.ts";
+import { u16At, Writer } from "../../base/bytes.ts";
 import { unreachable } from "../../base/unreachable.ts";
-import { type BgpFault, FaultFound } from "./faults.ts";
+import type { BgpFault } from "./faults.ts";
 import { HEADER_LENGTH, MESSAGE_TYPE } from "./framing.ts";
 import { decodeNotification, encodeNotification, type Notification } from "./notification.ts";
 import { decodeOpen, encodeOpen, type Open } from "./open.ts";
 import type { UpdateContext } from "./path-attributes.ts";
-import { type AttributeFault, decodeUpdate, encodeUpdate, type Update } from "./update.ts";
+import { encodeUpdate } from "./update-encoding.ts";
+import { type AttributeFault, decodeUpdate, type Update } from "./update.ts";
+
+/** RFC 7313 §4: a request, or what encloses the answer to one. Others are to be ignored. */
+export const REFRESH_SUBTYPE = { request: 0, begin: 1, end: 2 } as const;
 
 /** RFC 2918 §3. The subtype is RFC 7313's; without that capability it says nothing. */
 export interface RouteRefresh {
@@ -21,6 +25,8 @@ export type Decoded =
   | { readonly kind: "message"; readonly message: Message; readonly faults: readonly AttributeFault[] }
   | { readonly kind: "fault"; readonly fault: BgpFault };
 
+const NO_FAULTS: readonly AttributeFault[] = [];
+
 /**
  * Decodes one framed message. Any octets give a value or a fault; `faults` are those of an UPDATE that keeps the
  * session (RFC 7606). Nothing in the result aliases `bytes`.
@@ -28,42 +34,41 @@ export type Decoded =
  * @param bytes  as cut by `frame`, header included
  */
 export function decodeMessage(bytes: Uint8Array, context: UpdateContext): Decoded {
-  const body = bytes.subarray(HEADER_LENGTH);
-  const message = (message: Message, faults: readonly AttributeFault[] = []): Decoded => ({
-    kind: "message",
-    message,
-    faults,
-  });
-  try {
-    const type = bytes[18] ?? 0;
-    switch (type) {
-      case MESSAGE_TYPE.open:
-        return message(decodeOpen(body));
-      case MESSAGE_TYPE.update: {
-        const { update, faults } = decodeUpdate(body, context);
-        return message(update, faults);
-      }
-      case MESSAGE_TYPE.notification:
-        return message(decodeNotification(body));
-      case MESSAGE_TYPE.keepalive:
-        return message({ type: "keepalive" });
-      case MESSAGE_TYPE["route-refresh"]:
-        return message(decodeRouteRefresh(body));
-      default: // framing has refused it already
-        return { kind: "fault", fault: { kind: "header.bad-type", type } };
+  const type = bytes[18] ?? 0;
+  switch (type) {
+    case MESSAGE_TYPE.open:
+      return decoded(decodeOpen(bytes));
+    case MESSAGE_TYPE.update: {
+      const result = decodeUpdate(bytes, context);
+      if ("kind" in result) return { kind: "fault", fault: result };
+      return { kind: "message", message: result.update, faults: result.faults };
     }
-  } catch (error) {
-    if (error instanceof FaultFound) return { kind: "fault", fault: error.fault };
-    throw error;
+    case MESSAGE_TYPE.notification:
+      return decoded(decodeNotification(bytes));
+    case MESSAGE_TYPE.keepalive:
+      return decoded({ type: "keepalive" });
+    case MESSAGE_TYPE["route-refresh"]:
+      return decoded(decodeRouteRefresh(bytes, context));
+    default: // framing has refused it already
+      return { kind: "fault", fault: { kind: "header.bad-type", type } };
   }
 }
 
-/** What follows the four octets would be RFC 5291's, which is not offered: ignored. */
-function decodeRouteRefresh(body: Uint8Array): RouteRefresh {
-  const reader = new Reader(body);
-  const afi = reader.u16("AFI");
-  const subtype = reader.u8("subtype");
-  return { type: "route-refresh", afi, subtype, safi: reader.u8("SAFI") };
+const decoded = (result: Message | BgpFault): Decoded =>
+  "kind" in result ? { kind: "fault", fault: result } : { kind: "message", message: result, faults: NO_FAULTS };
+
+/**
+ * What follows the four octets would be RFC 5291's, which is not offered: ignored, but where the subtype is one of
+ * RFC 7313's, which has nothing to follow.
+ */
+function decodeRouteRefresh(bytes: Uint8Array, context: UpdateContext): RouteRefresh | BgpFault {
+  const at = HEADER_LENGTH;
+  const subtype = bytes[at + 2]!;
+  const isMarker = subtype === REFRESH_SUBTYPE.begin || subtype === REFRESH_SUBTYPE.end;
+  if (context.enhancedRouteRefresh === true && isMarker && bytes.length !== at + 4) {
+    return { kind: "route-refresh.bad-length", message: bytes.slice() };
+  }
+  return { type: "route-refresh", afi: u16At(bytes, at), subtype, safi: bytes[at + 3]! };
 }
 
 /** The whole message, header included. */

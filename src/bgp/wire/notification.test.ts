@@ -4,7 +4,8 @@ import { Asn } from "./asn.ts";
 import { type BgpFault, describeFault, NOTIFICATION, notificationOf } from "./faults.ts";
 import { frame } from "./framing.ts";
 import { decodeMessage, encodeMessage } from "./message.ts";
-import { describeNotification, encodeShutdownText, notificationWords } from "./notification.ts";
+import { describeNotification, notificationWords } from "./notification.ts";
+import { encodeShutdownText } from "./shown-text.ts";
 import { EXTERNAL, hexOf, octets } from "./test-support.ts";
 
 const describeCease = (subcode: number, data: string): string =>

@@ -1,4 +1,5 @@
 import { Reader, type Writer } from "../../base/bytes.ts";
+import { HEADER_LENGTH } from "./framing.ts";
 import { decodeShutdownText } from "./shown-text.ts";
 
 /** RFC 4271 §4.5. */
@@ -118,16 +119,13 @@ export function shutdownText({ code, subcode, data }: Notification): string | nu
   return decodeShutdownText(data);
 }
 
-/** @param body  what follows the header; framing has seen to it that two octets are there */
-export function decodeNotification(body: Uint8Array): Notification {
-  const reader = new Reader(body);
-  return {
-    type: "notification",
-    code: reader.u8("error code"),
-    subcode: reader.u8("error subcode"),
-    data: reader.rest().slice(),
-  };
-}
+/** @param message  the whole message; framing has seen to it that two octets follow the header */
+export const decodeNotification = (message: Uint8Array): Notification => ({
+  type: "notification",
+  code: message[HEADER_LENGTH]!,
+  subcode: message[HEADER_LENGTH + 1]!,
+  data: message.slice(HEADER_LENGTH + 2),
+});
 
 export function encodeNotification(notification: Notification, out: Writer): void {
   out.u8(notification.code).u8(notification.subcode).bytes(notification.data);

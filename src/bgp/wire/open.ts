@@ -1,8 +1,9 @@
 import { type Ipv4, ipFromBytes, ipToBytes } from "../../addr/ip.ts";
-import { Reader, Truncated, type Writer } from "../../base/bytes.ts";
+import { u16At, type Writer } from "../../base/bytes.ts";
 import { Asn } from "./asn.ts";
-import { type Capability, decodeCapabilities, encodeCapabilities, MalformedCapability } from "./capabilities.ts";
-import { FaultFound } from "./faults.ts";
+import { type Capability, decodeCapabilities, encodeCapabilities } from "./capabilities.ts";
+import type { BgpFault } from "./faults.ts";
+import { HEADER_LENGTH } from "./framing.ts";
 
 /** RFC 4271 §4.2. */
 export interface Open {
@@ -27,49 +28,55 @@ const CAPABILITIES_PARAMETER = 2;
 const EXTENDED_PARAMETERS = 255;
 
 /**
- * @param body  what follows the header
- * @throws FaultFound 2/x for whatever can be judged without knowing the peer's configuration
+ * @param message  the whole message, as cut by `frame`
+ * @returns a fault 2/x for whatever can be judged without knowing the peer's configuration
  */
-export function decodeOpen(body: Uint8Array): Open {
-  try {
-    const reader = new Reader(body);
-    const version = reader.u8("version");
-    if (version !== VERSION) throw new FaultFound({ kind: "open.unsupported-version", version });
-    const twoOctetAs = reader.u16("my autonomous system");
-    if (twoOctetAs === 0) throw badAs(Asn.of(0));
-    const seconds = reader.u16("hold time");
-    if (seconds === 1 || seconds === 2) throw new FaultFound({ kind: "open.unacceptable-hold-time", seconds });
-    const identifier = ipFromBytes(reader.slice(4, "BGP identifier")) as Ipv4;
-    if (identifier === "0.0.0.0") throw new FaultFound({ kind: "open.bad-identifier", identifier });
-    const capabilities = decodeParameters(reader);
-    if (capabilities.some((one) => one.kind === "four-octet-as" && one.asn === 0)) throw badAs(Asn.of(0));
-    return { type: "open", twoOctetAs, holdTimeSeconds: seconds, identifier, capabilities };
-  } catch (error) {
-    if (error instanceof Truncated || error instanceof MalformedCapability)
-      throw new FaultFound({ kind: "open.malformed", detail: error.message });
-    throw error;
-  }
+export function decodeOpen(message: Uint8Array): Open | BgpFault {
+  const at = HEADER_LENGTH;
+  const version = message[at]!;
+  if (version !== VERSION) return { kind: "open.unsupported-version", version };
+  const twoOctetAs = u16At(message, at + 1);
+  if (twoOctetAs === 0) return badAs(0);
+  const seconds = u16At(message, at + 3);
+  if (seconds === 1 || seconds === 2) return { kind: "open.unacceptable-hold-time", seconds };
+  const identifier = ipFromBytes(message.subarray(at + 5, at + 9)) as Ipv4;
+  if (identifier === "0.0.0.0") return { kind: "open.bad-identifier", identifier };
+  const capabilities = decodeParameters(message, at + 9);
+  if ("kind" in capabilities) return capabilities;
+  if (capabilities.some((one) => one.kind === "four-octet-as" && one.asn === 0)) return badAs(0);
+  return { type: "open", twoOctetAs, holdTimeSeconds: seconds, identifier, capabilities };
 }
 
-const badAs = (received: Asn): FaultFound => new FaultFound({ kind: "open.bad-peer-as", expected: null, received });
+const badAs = (received: number): BgpFault => ({
+  kind: "open.bad-peer-as",
+  expected: null,
+  received: Asn.of(received),
+});
+const malformed = (detail: string): BgpFault => ({ kind: "open.malformed", detail });
 
-function decodeParameters(reader: Reader): Capability[] {
-  const length = reader.u8("optional parameters length");
-  const octets = reader.rest();
+/** From the length of the optional parameters to the end of the message. */
+function decodeParameters(message: Uint8Array, lengthAt: number): readonly Capability[] | BgpFault {
+  const length = message[lengthAt]!;
+  const end = message.length;
+  let at = lengthAt + 1;
   // RFC 9072 §2: the first type octet decides; the length before it is then ignored, so long as it is not zero.
-  const extended = length > 0 && octets[0] === EXTENDED_PARAMETERS;
-  const parameters = new Reader(extended ? octets.subarray(1) : octets);
-  const announced = extended ? parameters.u16("extended optional parameters length") : length;
-  if (announced !== parameters.left) {
-    const detail = `optional parameters: ${announced} octets announced, ${parameters.left} there`;
-    throw new FaultFound({ kind: "open.malformed", detail });
-  }
+  const extended = length > 0 && message[at] === EXTENDED_PARAMETERS;
+  if (extended && end - at < 3) return malformed("extended optional parameters without a length");
+  const announced = extended ? u16At(message, at + 1) : length;
+  if (extended) at += 3;
+  if (announced !== end - at) return malformed(`optional parameters: ${announced} octets announced, ${end - at} there`);
   const capabilities: Capability[] = [];
-  while (parameters.left > 0) {
-    const parameter = parameters.u8("parameter type");
-    if (parameter !== CAPABILITIES_PARAMETER) throw new FaultFound({ kind: "open.unsupported-parameter", parameter });
-    const size = extended ? parameters.u16("parameter length") : parameters.u8("parameter length");
-    capabilities.push(...decodeCapabilities(parameters.sub(size, "parameter value")));
+  const head = extended ? 3 : 2;
+  while (at < end) {
+    const parameter = message[at]!;
+    if (end - at < head) return malformed(`${end - at} octets left for a parameter`);
+    if (parameter !== CAPABILITIES_PARAMETER) return { kind: "open.unsupported-parameter", parameter };
+    const size = extended ? u16At(message, at + 1) : message[at + 1]!;
+    at += head;
+    if (size > end - at) return malformed(`parameter of ${size} octets, ${end - at} left`);
+    const problem = decodeCapabilities(message, at, at + size, capabilities);
+    if (problem !== null) return malformed(problem);
+    at += size;
   }
   return capabilities;
 }

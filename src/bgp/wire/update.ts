@@ -1,17 +1,19 @@
 import type { Prefix } from "../../addr/prefix.ts";
-import { Reader, Truncated, Writer } from "../../base/bytes.ts";
-import { MalformedAsPath } from "./as-path.ts";
-import { type BgpFault, FaultFound } from "./faults.ts";
-import { BadNetworkField, isUnicastHost, readPrefixes, writePrefix } from "./nlri.ts";
-import {
-  type AttributeCodec,
-  ATTRIBUTES,
-  BadValue,
-  type Consequence,
-  mpNextHopProblem,
-  type OpaqueAttribute,
-  type PathAttributes,
-  type UpdateContext,
+import { u16At } from "../../base/bytes.ts";
+import { unreachable } from "../../base/unreachable.ts";
+import { attributeName } from "./attribute-names.ts";
+import { type AttributeRow, CODE, FLAG, ROW_OF_CODE } from "./attribute-table.ts";
+import type { BgpFault } from "./faults.ts";
+import { HEADER_LENGTH } from "./framing.ts";
+import { hasPathIds } from "./mp-routes.ts";
+import { readPrefixes } from "./nlri.ts";
+import type {
+  Consequence,
+  OpaqueAttribute,
+  PathAttributes,
+  Problem,
+  UpdateContext,
+  WritableAttributes,
 } from "./path-attributes.ts";
 
 /** RFC 4271 §4.3. */
@@ -19,11 +21,14 @@ export interface Update {
   readonly type: "update";
   /** IPv4 prefixes of the body's own withdrawn field. */
   readonly withdrawn: readonly Prefix[];
+  /** One for each where the session has path identifiers (RFC 7911); absent without prefixes. */
+  readonly withdrawnPathIds?: readonly number[];
   readonly attributes: PathAttributes;
-  /** Attributes without a row in the table, in the order received. */
+  /** Optional transitive attributes without a row in the table, ascending by code. */
   readonly opaque: readonly OpaqueAttribute[];
   /** IPv4 prefixes of the body. */
   readonly nlri: readonly Prefix[];
+  readonly nlriPathIds?: readonly number[];
 }
 
 /** One thing that is wrong with the attributes of an UPDATE that keeps the session. */
@@ -41,248 +46,246 @@ export interface DecodedUpdate {
   readonly faults: readonly AttributeFault[];
 }
 
-const FLAG = { optional: 0x80, transitive: 0x40, partial: 0x20, extendedLength: 0x10 } as const;
-const FLAGS = { "well-known": 0x40, optional: 0x80, "optional-transitive": 0xc0 } as const;
-
-const ROWS: ReadonlyMap<number, { readonly field: keyof PathAttributes; readonly codec: AttributeCodec<unknown> }> =
-  new Map(
-    Object.entries(ATTRIBUTES).map(([field, codec]) => [
-      codec.code,
-      { field: field as keyof PathAttributes, codec: codec as AttributeCodec<unknown> },
-    ]),
-  );
-
 export const wantsWithdrawal = (faults: readonly AttributeFault[]): boolean =>
   faults.some((one) => one.consequence === "treat-as-withdraw");
 
 /**
- * Decodes everything before judging anything, so that an UPDATE has all of its effects or none.
+ * Decodes everything before judging anything, so that an UPDATE has all of its effects or none. This is the path that a
+ * router's whole table takes: no exception, no closure and no lookup by name on it.
  *
- * @param body  what follows the header
- * @throws FaultFound 3/x for what RFC 7606 still answers by a reset: routes that cannot be located or taken back
+ * @param message  the whole message, as cut by `frame`
+ * @returns a fault 3/x for what RFC 7606 still answers by a reset: routes that cannot be located or taken back
  */
-export function decodeUpdate(body: Uint8Array, context: UpdateContext): DecodedUpdate {
-  const reader = new Reader(body);
-  const withdrawnField = lengthPrefixed(reader, "withdrawn routes");
-  const attributesField = lengthPrefixed(reader, "path attributes");
-  const withdrawn = readBodyPrefixes(withdrawnField);
-  const nlri = readBodyPrefixes(new Reader(reader.rest()));
+export function decodeUpdate(message: Uint8Array, context: UpdateContext): DecodedUpdate | BgpFault {
+  const withdrawnAt = HEADER_LENGTH + 2;
+  const withdrawnEnd = withdrawnAt + u16At(message, HEADER_LENGTH);
+  if (withdrawnEnd + 2 > message.length) return misplaced("withdrawn routes", HEADER_LENGTH);
+  const attributesAt = withdrawnEnd + 2;
+  const attributesEnd = attributesAt + u16At(message, withdrawnEnd);
+  if (attributesEnd > message.length) return misplaced("path attributes", withdrawnEnd);
 
-  const walk = new AttributeWalk(context);
-  walk.run(attributesField);
-  const { attributes, opaque, faults } = walk;
-  const mpReach = attributes.mpReach;
-  const reachable = nlri.length > 0 || (mpReach !== undefined && "family" in mpReach && mpReach.prefixes.length > 0);
-  if (reachable) faults.push(...missingOrInvalid(attributes, nlri.length > 0, context));
+  const withPathIds = hasPathIds("ipv4-unicast", context);
+  const withdrawn = readBody(message, withdrawnAt, withdrawnEnd, "withdrawn routes", withPathIds);
+  if ("kind" in withdrawn) return withdrawn;
+  const nlri = readBody(message, attributesEnd, message.length, "NLRI", withPathIds);
+  if ("kind" in nlri) return nlri;
+
+  const walk = new AttributeWalk(message, context);
+  if (attributesEnd > attributesAt) {
+    walk.run(attributesAt, attributesEnd);
+    if (walk.reset !== null) return walk.reset;
+  }
+  const inBody = nlri.prefixes.length > 0;
+  const reach = walk.attributes.mpReach;
+  const reachable = inBody || (reach !== undefined && "family" in reach && reach.prefixes.length > 0);
+  if (reachable) walk.judge(inBody);
   // RFC 7606 §5.2: nothing could be withdrawn in place of what the malformed part may have meant.
-  const severe = faults.find((one) => one.consequence === "treat-as-withdraw");
-  if (severe !== undefined && !reachable) throw new FaultFound(severe.fault);
-  return { update: { type: "update", withdrawn, attributes, opaque, nlri }, faults };
+  if (walk.severe !== null && !reachable && !walk.hasForeignRoutes) return walk.severe;
+  return {
+    update: {
+      type: "update",
+      withdrawn: withdrawn.prefixes,
+      ...(withdrawn.pathIds === null ? {} : { withdrawnPathIds: withdrawn.pathIds }),
+      attributes: walk.attributes,
+      opaque: walk.opaque.length > 1 ? walk.opaque.toSorted((a, b) => a.code - b.code) : walk.opaque,
+      nlri: nlri.prefixes,
+      ...(nlri.pathIds === null ? {} : { nlriPathIds: nlri.pathIds }),
+    },
+    faults: walk.faults,
+  };
 }
 
 /** RFC 4271 §6.3: the two lengths decide where the routes are; a lie there leaves nothing to hold on to. */
-function lengthPrefixed(reader: Reader, field: string): Reader {
-  try {
-    return reader.sub(reader.u16(`${field} length`), field);
-  } catch (error) {
-    if (error instanceof Truncated) {
-      throw new FaultFound({ kind: "update.malformed-attribute-list", detail: error.message });
-    }
-    throw error;
-  }
+const misplaced = (field: string, offset: number): BgpFault => ({
+  kind: "update.malformed-attribute-list",
+  detail: `the length of ${field} passes the end of the message`,
+  offset,
+});
+
+interface Body {
+  readonly prefixes: readonly Prefix[];
+  readonly pathIds: readonly number[] | null;
+}
+const NO_ROUTES: Body = { prefixes: [], pathIds: null };
+
+function readBody(message: Uint8Array, from: number, to: number, field: string, withPathIds: boolean): Body | BgpFault {
+  if (from === to) return NO_ROUTES;
+  const prefixes: Prefix[] = [];
+  const pathIds: number[] | null = withPathIds ? [] : null;
+  const bad = readPrefixes(message, from, to, "ipv4-unicast", prefixes, pathIds);
+  if (bad !== null) return { kind: "update.bad-network-field", detail: `${field}: ${bad.detail}`, offset: bad.at };
+  return { prefixes, pathIds };
 }
 
-function readBodyPrefixes(field: Reader): Prefix[] {
-  try {
-    return readPrefixes(field, "ipv4-unicast");
-  } catch (error) {
-    if (error instanceof BadNetworkField) {
-      throw new FaultFound({ kind: "update.bad-network-field", detail: error.message });
-    }
-    throw error;
-  }
-}
+/** Stands for "none yet", and is never written to: most UPDATEs have neither. */
+const NONE: never[] = [];
+/** An UPDATE of nothing but faults must not cost a multiple of its length. */
+const FAULT_COUNT_MAX = 64;
 
-/** Walks the attribute list; owns duplicates and flags, once for all rows. */
+/** Codes seen in the list that is being walked, one bit each: cleared and used anew, within one call. */
+const seen = new Uint32Array(8);
+
+/** Walks the attribute list; owns duplicates, flags and what may not be missing, once for all rows. */
 class AttributeWalk {
-  readonly attributes: { -readonly [K in keyof PathAttributes]: PathAttributes[K] } = {};
-  readonly opaque: OpaqueAttribute[] = [];
-  readonly faults: AttributeFault[] = [];
-  readonly #seen = new Set<number>();
+  readonly attributes: WritableAttributes = {};
+  opaque: OpaqueAttribute[] = NONE;
+  faults: AttributeFault[] = NONE;
+  /** Why the session must be reset. */
+  reset: BgpFault | null = null;
+  /** The first fault that costs the routes. */
+  severe: BgpFault | null = null;
+  /** Routes of a family that was not agreed: there, and no concern of ours. */
+  hasForeignRoutes = false;
+  readonly #message: Uint8Array;
   readonly #context: UpdateContext;
-  constructor(context: UpdateContext) {
+  /** Where NEXT_HOP begins and ends. */
+  #nextHopAt = 0;
+  #nextHopEnd = 0;
+  constructor(message: Uint8Array, context: UpdateContext) {
+    this.#message = message;
     this.#context = context;
   }
 
-  run(list: Reader): void {
-    const all = list.rest();
-    const reader = new Reader(all);
-    try {
-      while (reader.left > 0) {
-        const from = reader.offset;
-        const flags = reader.u8("attribute flags");
-        const code = reader.u8("attribute type");
-        const long = (flags & FLAG.extendedLength) !== 0;
-        const value = reader.slice(long ? reader.u16("attribute length") : reader.u8("attribute length"), "attribute");
-        this.#attribute(flags, code, value, all.subarray(from, reader.offset));
-      }
-    } catch (error) {
-      if (!(error instanceof Truncated)) throw error;
+  run(from: number, to: number): void {
+    const message = this.#message;
+    seen.fill(0);
+    let at = from;
+    while (at < to) {
+      const flags = message[at]!;
+      const head = (flags & FLAG.extendedLength) === 0 ? 3 : 4;
       // RFC 7606 §4: the routes are still located by the total length; what follows in the list is not looked at.
-      this.#note(null, "treat-as-withdraw", { kind: "update.malformed-attribute-list", detail: error.message });
+      if (to - at < head) return this.#cutShort(`${to - at} octets left for an attribute`, at);
+      const code = message[at + 1]!;
+      const valueAt = at + head;
+      const end = valueAt + (head === 3 ? message[at + 2]! : u16At(message, at + 2));
+      if (end > to)
+        return this.#cutShort(`${attributeName(code)} of ${end - valueAt} octets, ${to - valueAt} left`, at);
+      this.#attribute(flags, code, at, valueAt, end);
+      if (this.reset !== null) return;
+      at = end;
     }
   }
 
-  #attribute(flags: number, code: number, value: Uint8Array, whole: Uint8Array): void {
-    const row = ROWS.get(code);
-    if (this.#seen.has(code)) {
-      // RFC 7606 §3 (g): a second MP attribute resets; of any other, the first one counts.
-      if (code === ATTRIBUTES.mpReach.code || code === ATTRIBUTES.mpUnreach.code) {
-        throw new FaultFound({ kind: "update.malformed-attribute-list", detail: `attribute ${code} twice` });
-      }
-      const detail = `attribute ${code} again`;
-      return this.#note(code, "attribute-discard", { kind: "update.malformed-attribute-list", detail });
-    }
-    this.#seen.add(code);
-    if (row === undefined) return this.#unknown(flags, code, value, whole);
-    const { field, codec } = row;
-    if (!flagsFit(flags, codec)) {
-      if (codec.onMalformed === "session-reset") {
-        throw new FaultFound({ kind: "update.optional-attribute", attribute: whole.slice() });
-      }
-      const attribute = whole.slice();
-      return this.#note(code, "treat-as-withdraw", { kind: "update.attribute-flags", attribute });
-    }
-    if (codec.belongsOn?.(this.#context) === false) return;
-    const decoded = this.#decode(codec, value, whole);
-    // The table's type ties each field to what its row decodes.
-    if (decoded !== undefined) (this.attributes as Record<string, unknown>)[field] = decoded;
+  /** What routes cannot do without, and next hops that no packet can be sent to (RFC 7606 §3 (d), RFC 4271 §6.3). */
+  judge(inBody: boolean): void {
+    const { attributes } = this;
+    if (attributes.origin === undefined) this.#missing(CODE.origin);
+    if (attributes.asPath === undefined) this.#missing(CODE.asPath);
+    if (inBody && attributes.nextHop === undefined) this.#missing(CODE.nextHop);
+    if (!this.#context.external && attributes.localPref === undefined) this.#missing(CODE.localPref);
+    if (!inBody || attributes.nextHop === undefined) return;
+    const end = this.#nextHopEnd;
+    const first = this.#message[end - 4]!;
+    if (first !== 0 && first !== 127 && first < 224) return;
+    this.#note(CODE.nextHop, "treat-as-withdraw", {
+      kind: "update.invalid-next-hop",
+      attribute: this.#message.slice(this.#nextHopAt, end),
+      detail: `next hop ${attributes.nextHop}`,
+      offset: end - 4,
+    });
   }
 
-  #unknown(flags: number, code: number, value: Uint8Array, whole: Uint8Array): void {
-    if ((flags & FLAG.optional) !== 0) {
-      this.opaque.push({ code, flags: flags & 0xe0, value: value.slice() });
-      return;
+  #attribute(flags: number, code: number, at: number, valueAt: number, end: number): void {
+    const word = code >> 5;
+    const bit = 1 << (code & 31);
+    if ((seen[word]! & bit) !== 0) return this.#again(code, at);
+    seen[word]! |= bit;
+    const row = ROW_OF_CODE[code];
+    if (row === undefined) return this.#unknown(flags, code, at, valueAt, end);
+    const isMisflagged = (flags & TYPE_BITS) !== row.flags || ((flags & FLAG.partial) !== 0 && row.flags !== TYPE_BITS);
+    if (isMisflagged) return this.#misflagged(row, flags, at, end);
+    if (!row.belongsOn(this.#context)) return;
+    const problem = row.read(this.#message, valueAt, end, this.#context, this.attributes);
+    if (problem !== null) this.#malformed(row, problem, at, end);
+    else if (code === CODE.nextHop) [this.#nextHopAt, this.#nextHopEnd] = [at, end];
+    else if (code === CODE.mpReach && "afi" in this.attributes.mpReach!) {
+      // Behind the next hop and the reserved octet.
+      this.hasForeignRoutes = end > valueAt + 5 + this.#message[valueAt + 3]!;
     }
-    // RFC 4271 §6.3 asks for a reset here, which deployed speakers have given up in the spirit of RFC 7606.
-    this.#note(code, "treat-as-withdraw", { kind: "update.unrecognized-well-known", attribute: whole.slice() });
   }
 
-  #decode(codec: AttributeCodec<unknown>, value: Uint8Array, whole: Uint8Array): unknown {
-    const reader = new Reader(value);
-    try {
-      const decoded = codec.decode(reader, this.#context);
-      if (reader.left > 0) throw new Truncated("end of attribute", 0, reader.left);
-      return decoded;
-    } catch (error) {
-      const fault = faultOfValue(codec, whole, error);
-      if (codec.onMalformed === "session-reset") throw new FaultFound(fault);
-      this.#note(codec.code, codec.onMalformed, fault);
-      return undefined;
+  /** RFC 7606 §3 (g): a second MP attribute resets; of any other, the first one counts. */
+  #again(code: number, offset: number): void {
+    const fault: BgpFault = {
+      kind: "update.malformed-attribute-list",
+      detail: `${attributeName(code)} again`,
+      offset,
+      section: "RFC 7606 §3 (g)",
+    };
+    if (code === CODE.mpReach || code === CODE.mpUnreach) this.reset = fault;
+    else this.#note(code, "attribute-discard", fault);
+  }
+
+  /** RFC 4271 §5: a transitive one is kept as it is, any other is not passed on and so of no use. */
+  #unknown(flags: number, code: number, at: number, valueAt: number, end: number): void {
+    if ((flags & FLAG.optional) === 0) {
+      // RFC 4271 §6.3 asks for a reset here, which deployed speakers have given up in the spirit of RFC 7606.
+      const attribute = this.#message.slice(at, end);
+      return this.#note(code, "treat-as-withdraw", { kind: "update.unrecognized-well-known", attribute, offset: at });
     }
+    if ((flags & FLAG.transitive) === 0) return;
+    if (this.opaque === NONE) this.opaque = [];
+    this.opaque.push({ code, flags: flags & (TYPE_BITS | FLAG.partial), value: this.#message.slice(valueAt, end) });
+  }
+
+  #misflagged(row: AttributeRow, flags: number, at: number, end: number): void {
+    const isReset = consequenceOf(row, this.#context) === "session-reset";
+    this.#malformed(
+      row,
+      {
+        kind: isReset ? "update.optional-attribute" : "update.attribute-flags",
+        detail: `flags 0x${flags.toString(16).padStart(2, "0")}`,
+        at,
+        consequence: isReset ? "session-reset" : "treat-as-withdraw",
+        section: isReset ? "RFC 7606 §5.3" : "RFC 7606 §3 (c)",
+      },
+      at,
+      end,
+    );
+  }
+
+  #malformed(row: AttributeRow, problem: Problem, at: number, end: number): void {
+    const consequence = problem.consequence ?? consequenceOf(row, this.#context);
+    const fault = faultOf(problem, row, this.#message.slice(at, end));
+    if (consequence === "session-reset") this.reset = fault;
+    else this.#note(row.code, consequence, fault);
+  }
+
+  #cutShort(detail: string, offset: number): void {
+    const section = "RFC 7606 §4";
+    this.#note(null, "treat-as-withdraw", { kind: "update.malformed-attribute-list", detail, offset, section });
+  }
+
+  #missing(code: number): void {
+    this.#note(code, "treat-as-withdraw", { kind: "update.missing-well-known", code });
   }
 
   #note(code: number | null, consequence: AttributeFault["consequence"], fault: BgpFault): void {
-    this.faults.push({ code, consequence, fault });
+    const isFirstSevere = consequence === "treat-as-withdraw" && this.severe === null;
+    if (isFirstSevere) this.severe = fault;
+    if (this.faults === NONE) this.faults = [];
+    if (isFirstSevere || this.faults.length < FAULT_COUNT_MAX) this.faults.push({ code, consequence, fault });
   }
 }
 
-function flagsFit(flags: number, codec: AttributeCodec<unknown>): boolean {
-  const wanted = FLAGS[codec.flags];
-  if ((flags & (FLAG.optional | FLAG.transitive)) !== wanted) return false;
-  return (flags & FLAG.partial) === 0 || codec.flags === "optional-transitive";
-}
+/** Optional and Transitive; both are set in an optional transitive attribute alone, which may be Partial, too. */
+const TYPE_BITS = FLAG.optional | FLAG.transitive;
 
-/** @throws whatever is not one of the decoders' own errors: that is a bug */
-function faultOfValue(codec: AttributeCodec<unknown>, whole: Uint8Array, error: unknown): BgpFault {
-  const attribute = whole.slice();
-  if (codec.onMalformed === "session-reset" && (error instanceof Truncated || error instanceof BadNetworkField)) {
-    return { kind: "update.optional-attribute", attribute };
+const consequenceOf = (row: AttributeRow, context: UpdateContext): Consequence =>
+  context.external ? row.onMalformed.external : row.onMalformed.internal;
+
+function faultOf(problem: Problem, row: AttributeRow, attribute: Uint8Array): BgpFault {
+  const { kind, detail, at: offset, section = row.section } = problem;
+  switch (kind) {
+    case "update.attribute-flags":
+    case "update.attribute-length":
+    case "update.invalid-origin":
+    case "update.invalid-next-hop":
+    case "update.optional-attribute":
+      return { kind, attribute, detail, offset, section };
+    case "update.malformed-as-path":
+      return { kind, detail: `${attributeName(row.code)}, ${detail}`, offset, section };
+    default:
+      return unreachable(kind);
   }
-  if (error instanceof MalformedAsPath) return { kind: "update.malformed-as-path", detail: error.message };
-  if (error instanceof Truncated) {
-    return codec.code === ATTRIBUTES.asPath.code || codec.code === ATTRIBUTES.as4Path.code
-      ? { kind: "update.malformed-as-path", detail: error.message }
-      : { kind: "update.attribute-length", attribute };
-  }
-  if (error instanceof BadValue) {
-    return codec.code === ATTRIBUTES.origin.code
-      ? { kind: "update.invalid-origin", attribute }
-      : { kind: "update.optional-attribute", attribute };
-  }
-  throw error;
-}
-
-/** What routes cannot do without, and next hops that no packet can be sent to (RFC 7606 §3 (d), RFC 4271 §6.3). */
-function* missingOrInvalid(
-  attributes: PathAttributes,
-  inBody: boolean,
-  context: UpdateContext,
-): Generator<AttributeFault> {
-  const needed: (keyof PathAttributes)[] = ["origin", "asPath"];
-  if (inBody) needed.push("nextHop");
-  if (!context.external) needed.push("localPref");
-  for (const field of needed) {
-    if (attributes[field] !== undefined) continue;
-    const { code } = ATTRIBUTES[field];
-    yield { code, consequence: "treat-as-withdraw", fault: { kind: "update.missing-well-known", code } };
-  }
-  const invalid = (field: "nextHop" | "mpReach"): AttributeFault => {
-    const attribute = encodeAttribute(field, attributes, context);
-    const fault: BgpFault = { kind: "update.invalid-next-hop", attribute };
-    return { code: ATTRIBUTES[field].code, consequence: "treat-as-withdraw", fault };
-  };
-  if (inBody && attributes.nextHop !== undefined && !isUnicastHost(attributes.nextHop)) yield invalid("nextHop");
-  const reach = attributes.mpReach;
-  if (reach !== undefined && "family" in reach && mpNextHopProblem(reach) !== null) yield invalid("mpReach");
-}
-
-/**
- * The body of an UPDATE. An MP attribute is written first (RFC 7606 §5.1), the others in ascending order.
- *
- * Lengths are not judged here: whoever packs routes into an UPDATE keeps it within a message.
- */
-export function encodeUpdate(update: Update, out: Writer, context: UpdateContext): void {
-  const withdrawnAt = out.length;
-  out.u16(0);
-  for (const prefix of update.withdrawn) writePrefix(prefix, out);
-  out.patchU16(withdrawnAt, out.length - withdrawnAt - 2);
-  const attributesAt = out.length;
-  out.u16(0);
-  out.bytes(encodeAttributes(update, context));
-  out.patchU16(attributesAt, out.length - attributesAt - 2);
-  for (const prefix of update.nlri) writePrefix(prefix, out);
-}
-
-function encodeAttributes(update: Update, context: UpdateContext): Uint8Array {
-  const out = new Writer();
-  const present = [...ROWS.values()].filter(({ field }) => update.attributes[field] !== undefined);
-  const isMp = (code: number): boolean => code === ATTRIBUTES.mpReach.code || code === ATTRIBUTES.mpUnreach.code;
-  const order = [
-    ...present.filter(({ codec }) => isMp(codec.code)),
-    ...present.filter(({ codec }) => !isMp(codec.code)),
-  ];
-  for (const { field } of order) out.bytes(encodeAttribute(field, update.attributes, context));
-  for (const { code, flags, value } of update.opaque) writeAttribute(out, flags, code, value);
-  return out.finish();
-}
-
-function encodeAttribute(field: keyof PathAttributes, from: PathAttributes, context: UpdateContext): Uint8Array {
-  const codec = ATTRIBUTES[field] as AttributeCodec<unknown>;
-  const value = new Writer();
-  codec.encode(from[field], value, context);
-  const out = new Writer();
-  writeAttribute(out, FLAGS[codec.flags], codec.code, value.finish());
-  return out.finish();
-}
-
-/** Extended Length only where it is needed. */
-function writeAttribute(out: Writer, flags: number, code: number, value: Uint8Array): void {
-  if (value.length > 255)
-    out
-      .u8(flags | FLAG.extendedLength)
-      .u8(code)
-      .u16(value.length)
-      .bytes(value);
-  else out.u8(flags).u8(code).u8(value.length).bytes(value);
 }

@@ -1,0 +1,117 @@
+import { type IpAddress, type Ipv6, ipFromBytes, ipToBytes, isLinkLocal } from "../../addr/ip.ts";
+import type { Prefix } from "../../addr/prefix.ts";
+import { u16At, type Writer } from "../../base/bytes.ts";
+import { type AddressFamily, familyCodes, familyFromCodes } from "./families.ts";
+import { isUnicastHost, readPrefixes, writePrefixes } from "./nlri.ts";
+import type { ForeignFamily, MpReach, MpUnreach, Problem, ReadAttribute, UpdateContext } from "./path-attributes.ts";
+
+/** Without its routes the attribute is worth nothing, so that whatever is wrong with them is wrong with it. */
+const malformed = (detail: string, at: number, section: string): Problem => ({
+  kind: "update.optional-attribute",
+  detail,
+  at,
+  section,
+});
+
+const NLRI_SECTION = "RFC 7606 §5.3";
+const NEXT_HOP_SECTION = "RFC 7606 §7.11";
+
+/** RFC 4760 §3. The routes of a next hop that no packet can be sent to are found all the same, to be withdrawn. */
+export const readMpReach: ReadAttribute = (bytes, from, to, context, into) => {
+  if (to - from < 5) return malformed(`length ${to - from}, 5 at least`, from, NLRI_SECTION);
+  const [afi, safi, length] = [u16At(bytes, from), bytes[from + 2]!, bytes[from + 3]!];
+  const nextHopAt = from + 4;
+  const reservedAt = nextHopAt + length;
+  if (reservedAt >= to)
+    return malformed(`next hop of ${length} octets, ${to - nextHopAt} left`, nextHopAt, NEXT_HOP_SECTION);
+  const family = agreedFamily(afi, safi, context);
+  if (family === null) {
+    into.mpReach = { afi, safi };
+    return null;
+  }
+  if (!isNextHopLength(family, length, context)) {
+    return malformed(`next hop of ${length} octets for ${family}`, nextHopAt, NEXT_HOP_SECTION);
+  }
+  const prefixes: Prefix[] = [];
+  const pathIds = hasPathIds(family, context) ? [] : null;
+  const bad = readPrefixes(bytes, reservedAt + 1, to, family, prefixes, pathIds);
+  if (bad !== null) return malformed(bad.detail, bad.at, NLRI_SECTION);
+  const nextHop = ipFromBytes(bytes.subarray(nextHopAt, nextHopAt + Math.min(length, 16)));
+  const linkLocal = length === 32 ? linkLocalAt(bytes, nextHopAt + 16) : null;
+  into.mpReach = { family, nextHop, ...(linkLocal === null ? {} : { linkLocal }), prefixes, ...withPathIds(pathIds) };
+  if (prefixes.length === 0 || isUsable(nextHop, linkLocal)) return null;
+  return {
+    kind: "update.invalid-next-hop",
+    detail: `next hop ${nextHop}`,
+    at: nextHopAt,
+    consequence: "treat-as-withdraw",
+    section: "RFC 4271 §6.3",
+  };
+};
+
+/** RFC 4760 §4. */
+export const readMpUnreach: ReadAttribute = (bytes, from, to, context, into) => {
+  if (to - from < 3) return malformed(`length ${to - from}, 3 at least`, from, NLRI_SECTION);
+  const [afi, safi] = [u16At(bytes, from), bytes[from + 2]!];
+  const family = agreedFamily(afi, safi, context);
+  if (family === null) {
+    into.mpUnreach = { afi, safi };
+    return null;
+  }
+  const prefixes: Prefix[] = [];
+  const pathIds = hasPathIds(family, context) ? [] : null;
+  const bad = readPrefixes(bytes, from + 3, to, family, prefixes, pathIds);
+  if (bad !== null) return malformed(bad.detail, bad.at, NLRI_SECTION);
+  into.mpUnreach = { family, prefixes, ...withPathIds(pathIds) };
+  return null;
+};
+
+export const hasPathIds = (family: AddressFamily, context: UpdateContext): boolean =>
+  context.addPathReceive !== undefined && context.addPathReceive.includes(family);
+
+const withPathIds = (pathIds: readonly number[] | null): { readonly pathIds?: readonly number[] } =>
+  pathIds === null || pathIds.length === 0 ? {} : { pathIds };
+
+function agreedFamily(afi: number, safi: number, context: UpdateContext): AddressFamily | null {
+  const family = familyFromCodes(afi, safi);
+  return family !== null && context.families.includes(family) ? family : null;
+}
+
+/** RFC 4760 §3, RFC 2545 §3, RFC 8950 §3. */
+function isNextHopLength(family: AddressFamily, length: number, context: UpdateContext): boolean {
+  if (family === "ipv4-unicast" && length === 4) return true;
+  return (length === 16 || length === 32) && (family === "ipv6-unicast" || context.extendedNextHop === true);
+}
+
+/** A second half that is no link-local address is ignored. */
+function linkLocalAt(bytes: Uint8Array, at: number): Ipv6 | null {
+  const second = ipFromBytes(bytes.subarray(at, at + 16));
+  return isLinkLocal(second) ? (second as Ipv6) : null;
+}
+
+/** A link-local second half can stand alone. */
+const isUsable = (nextHop: IpAddress, linkLocal: Ipv6 | null): boolean =>
+  isUnicastHost(nextHop) || (nextHop === "::" && linkLocal !== null);
+
+/** @throws RangeError for routes of a family that is not ours */
+export function writeMpReach(value: MpReach | ForeignFamily, out: Writer): void {
+  if (!("family" in value)) throw new RangeError("routes of a foreign family cannot be sent");
+  const { afi, safi } = familyCodes(value.family);
+  const nextHop = nextHopOctets(value.nextHop, value.linkLocal);
+  out.u16(afi).u8(safi).u8(nextHop.length).bytes(nextHop).u8(0);
+  writePrefixes(value.prefixes, value.pathIds, out);
+}
+
+/** 4, 16 or 32 octets: the link-local address of the same interface goes behind a global one (RFC 2545 §3). */
+export function nextHopOctets(nextHop: IpAddress, linkLocal?: Ipv6): Uint8Array {
+  const octets = ipToBytes(nextHop);
+  return linkLocal === undefined ? octets : Uint8Array.of(...octets, ...ipToBytes(linkLocal));
+}
+
+/** @throws RangeError for routes of a family that is not ours */
+export function writeMpUnreach(value: MpUnreach | ForeignFamily, out: Writer): void {
+  if (!("family" in value)) throw new RangeError("routes of a foreign family cannot be sent");
+  const { afi, safi } = familyCodes(value.family);
+  out.u16(afi).u8(safi);
+  writePrefixes(value.prefixes, value.pathIds, out);
+}
