@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { stringify } from "yaml";
+import { BGP_SAMPLES } from "../../test/support/bgp-samples.ts";
 import { KUBE_VIP_ONLY } from "./kube-vip-only.ts";
 import { type Loaded, loadConfig, loadSettings, type Refused } from "./load.ts";
 import { options } from "./options.ts";
@@ -9,6 +10,7 @@ import type { Settings } from "./settings.ts";
 import { setAt, valueAt } from "./tree.ts";
 
 const ARP = { vip_arp: "true", cp_enable: "true", address: "10.0.0.10" };
+const PW = { kind: "value", value: "pw" };
 const BGP = { bgp_enable: "true", cp_enable: "true", address: "10.0.0.10", bgp_peers: "10.0.0.1:65001" };
 
 function load(env: Environment, flags: Flags = {}, text?: string): Loaded {
@@ -25,6 +27,29 @@ function refusal(env: Environment, flags: Flags = {}, text?: string): string {
   });
   return "errors" in result ? result.errors.map(problemText).join("\n") : "accepted";
 }
+
+/** What a peer has that says nothing of it. */
+const DEFAULT_SESSION = {
+  passive: false,
+  minTtl: null,
+  minHoldTimeSeconds: null,
+  delayOpenSeconds: 0,
+  sendHoldTimeSeconds: null,
+  maxIdleSeconds: null,
+  userTimeoutMillis: null,
+  trafficClass: null,
+  requiredFamilies: [],
+  extendedNextHop: false,
+  addPathReceive: false,
+  role: null,
+  strictRole: false,
+  enforceFirstAs: true,
+  importPolicy: null,
+  exportPolicy: null,
+  maxPrefixes: null,
+  gracefulRestart: null,
+  bfd: null,
+};
 
 /** Two values of each setting: as text, and as the file has it. */
 const SAMPLES: Record<string, readonly [readonly [string, unknown], readonly [string, unknown]]> = {
@@ -180,6 +205,7 @@ const SAMPLES: Record<string, readonly [readonly [string, unknown], readonly [st
     [":179", ":179"],
     ["[fd00::1]:1790", "[fd00::1]:1790"],
   ],
+  ...BGP_SAMPLES,
   "bgp.mpbgp.nextHop": [
     ["fixed", "fixed"],
     ["auto_sourceip", "auto_sourceip"],
@@ -394,7 +420,7 @@ describe("BGP peers", () => {
   it("the older names add one peer at the end", () => {
     const env = { bgp_peeraddress: "10.0.0.9", bgp_peeras: "65009", bgp_peerpass: "pw", bgp_multihop: "true" };
     expect(peers(env)).toHaveLength(2);
-    expect(peers(env)[1]).toMatchObject({ address: "10.0.0.9", as: 65009, password: "pw", multihop: true, port: 179 });
+    expect(peers(env)[1]).toMatchObject({ address: "10.0.0.9", as: 65009, password: PW, multihop: true, port: 179 });
     expect(peers({ bgp_peeraddress: "10.0.0.9" })[1]?.as).toBe(65000);
     expect(peers({ bgp_peeraddress: "", bgp_peeras: "65009" })).toHaveLength(1);
     expect(refusal({ ...BGP, bgp_peeraddress: "10.0.0.9", bgp_peeras: "x" })).toMatch(/^bgp_peeras: must be/);
@@ -406,7 +432,7 @@ describe("BGP peers", () => {
     expect(settings(BGP, flags).bgp?.peers[1]).toMatchObject({
       address: "fd00::9",
       as: 65009,
-      password: "pw",
+      password: PW,
       ttl: 50,
     });
   });
@@ -512,7 +538,7 @@ bgp:
         address: "2001:db8::1",
         port: 1179,
         as: 4_200_000_001,
-        password: "p,w:x",
+        password: { kind: "value", value: "p,w:x" },
         multihop: true,
         ttl: 50,
         sourceAddress: "2001:db8::5",
@@ -522,15 +548,12 @@ bgp:
         connectRetrySeconds: 3,
         families: [4, 6],
         nextHop: { kind: "fixed", ipv4: "10.0.0.5", ipv6: "2001:db8::5" },
-        bfd: null,
+        ...DEFAULT_SESSION,
       },
     ]);
   });
-  it("must be there, and a BFD request is warned about", () => {
+  it("must be there", () => {
     expect(refusal({ ...BGP, bgp_peers: "" })).toContain("BGP has no peers");
-    expect(load({ ...BGP, bgp_peers: "10.0.0.1:1:::::true;300;300;3" }).warnings).toEqual([
-      { name: "bgp.peers", message: expect.stringContaining("BFD for peer 10.0.0.1") },
-    ]);
   });
   it("a wrong one is named with its place in the list", () => {
     expect(refusal({ ...BGP, bgp_peers: "10.0.0.1:1,10.0.0.2:0" })).toMatch(

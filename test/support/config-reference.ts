@@ -1,11 +1,12 @@
 import * as z from "zod";
 import { KUBE_VIP_ONLY } from "../../src/config/kube-vip-only.ts";
 import { type Option, options, sections } from "../../src/config/options.ts";
-import { Config, Peer } from "../../src/config/schema.ts";
+import { Config } from "../../src/config/schema.ts";
+import { bgpReference, defaultText } from "./bgp-reference.ts";
 
 /** `docs/config.md`, drawn from the schema. */
 export function configReference(): string {
-  return [INTRODUCTION, ...sections.map(sectionText), peerSection(), kubeVipSection()].join("\n");
+  return [INTRODUCTION, ...sections.map(sectionText), bgpReference(), kubeVipSection()].join("\n");
 }
 
 /** JSON Schema of the file, for editors. */
@@ -88,45 +89,6 @@ function optionRow(option: Option): string {
   const flag = option.flag === undefined ? "–" : `\`${option.flag === "namespace" ? "-n, " : ""}--${option.flag}\``;
   const env = option.env.map((name) => `\`${name}\``).join(", ");
   return `| \`${option.path.at(-1)}\` | ${flag} | ${env} | ${defaultText(option.fallback)} | ${option.description} |`;
-}
-
-function defaultText(value: unknown): string {
-  if (value === undefined || value === "") return "–";
-  if (typeof value === "object") return "–";
-  return `\`${JSON.stringify(value).replaceAll('"', "")}\``;
-}
-
-function peerSection(): string {
-  const { properties = {}, required = [] } = z.toJSONSchema(Peer, { io: "input" });
-  const rows = Object.entries(properties).map(([key, schema]) => {
-    const { description = "", default: fallback } = schema as { description?: string; default?: unknown };
-    const shown = required.includes(key) ? "required" : defaultText(fallback);
-    return `| \`${key}\` | ${shown} | ${description} |`;
-  });
-  return [
-    "## One entry of `bgp.peers`",
-    "",
-    "Either a map:",
-    "",
-    "| key | default | meaning |",
-    "| --- | --- | --- |",
-    ...rows,
-    "",
-    "`nextHop` has the keys `ipv4` and `ipv6` (addresses), or `interface` (use that interface's addresses).",
-    "",
-    "Or kube-vip's text, as in `bgp_peers`, where commas separate the peers:",
-    "",
-    "    <address>:<AS>:<password>:<multihop>:<port>:<mp-bgp options>:<bfd options>",
-    "",
-    "What follows the AS may be left out. IPv6 addresses stand in brackets, link-local ones with their interface:",
-    "`[fe80::1%eth0]:65001`. MP-BGP options: `mpbgp_nexthop=fixed;mpbgp_ipv4=192.0.2.1;mpbgp_ipv6=[2001:db8::1]`, or",
-    "`mpbgp_nexthop=auto_sourceip` or `auto_sourceif`. BFD options are accepted with a warning. A password with a comma or",
-    "a colon needs the map; in the environment that is `vipcast_bgp_peers`, a JSON array of the same entries.",
-    "",
-    "One more peer may be given by `--peerAddress`, `--peerAS`, `--peerPass`, `--multihop`, or `bgp_peeraddress`,",
-    "`bgp_peeras` (65000), `bgp_peerpass`, `bgp_multihop`.",
-    "",
-  ].join("\n");
 }
 
 function kubeVipSection(): string {
