@@ -220,13 +220,17 @@ export class AdjRibOut {
     return UpdateTemplate.withdrawal(inBody ? null : { family, prefixes: [] }, this.#context);
   }
 
-  /** End-of-RIB, and the marks around a resend. */
+  /** End-of-RIB of each family once all initial routes are out, and the marks around a resend. */
   #nextMark(): Uint8Array | null {
+    let dueCount = 0;
+    for (const progress of this.#progress.values()) if (progress.phase === "initial") dueCount += progress.dueCount;
     for (const [family, progress] of this.#progress) {
-      if (progress.phase !== "steady" && progress.dueCount === 0) {
-        const isInitial = progress.phase === "initial";
+      if (progress.phase === "initial" && dueCount === 0) {
         progress.phase = "steady";
-        if (isInitial) return this.#endOfRib(family);
+        return this.#endOfRib(family);
+      }
+      if (progress.phase === "resending" && progress.dueCount === 0) {
+        progress.phase = "steady";
         if (this.#context.enhancedRouteRefresh) return this.#refreshMark(family, END_OF_REFRESH);
       }
       if (progress.phase === "steady" && progress.isAsked) {
