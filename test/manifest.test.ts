@@ -74,7 +74,7 @@ describe("the environment of a manifest", () => {
     const manifest = one(DAEMONSET, "--bgp", "--bgppeers", peers);
     const raw = podSpecOf(manifest).containers[0]!.env.find(({ name }) => name === "bgp_peers")?.value;
     expect(raw).toBe("10.0.0.1:65001:$$(HOME)$$$$x");
-    expect(settingsFrom(environmentIn(manifest)).bgp?.peers[0]?.password).toBe("$(HOME)$$x");
+    expect(settingsFrom(environmentIn(manifest)).bgp?.peers[0]?.password).toEqual({ kind: "value", value: "$(HOME)$$x" });
   });
   it("has only text for values, whatever YAML would make of it", () => {
     const text = vipcast(`${DAEMONSET} --arp --leaseName on --servicesLeaseName 1.0`.split(" "));
