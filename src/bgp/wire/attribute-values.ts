@@ -36,10 +36,11 @@ export const readAs4Path: ReadAttribute = (bytes, from, to, _context, into) => {
   if (to === from) return { kind: "update.malformed-as-path", detail: "no segment", at: from };
   const path: Asn[] = [];
   const bad = readAsPath(bytes, from, to, 4, path, true);
-  if (bad === null) into.as4Path = path;
-  else if (bad.section === AS_SET_SECTION)
-    return { kind: "update.malformed-as-path", ...bad, consequence: "treat-as-withdraw" };
-  else return { kind: "update.malformed-as-path", ...bad };
+  if (bad !== null) {
+    const costs = bad.section === AS_SET_SECTION ? ({ consequence: "treat-as-withdraw" } as const) : {};
+    return { kind: "update.malformed-as-path", ...bad, ...costs };
+  }
+  if (path.length > 0) into.as4Path = path;
   return null;
 };
 
