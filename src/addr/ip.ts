@@ -47,18 +47,7 @@ export function ipFromBytes(bytes: Uint8Array): IpAddress {
 /** 4 octets for IPv4, 16 for IPv6. */
 export function ipToBytes(address: IpAddress): Uint8Array {
   if (isIpv4(address)) return ipv4Bytes(address);
-  const bytes = new Uint8Array(16);
-  const [head = "", tail] = address.split("::") as [string?, string?];
-  const front = head === "" ? [] : head.split(":");
-  const back = tail === undefined || tail === "" ? [] : tail.split(":");
-  const put = (group: string, index: number): void => {
-    const value = Number.parseInt(group, 16);
-    bytes[index * 2] = value >> 8;
-    bytes[index * 2 + 1] = value & 0xff;
-  };
-  front.forEach(put);
-  back.forEach((group, index) => put(group, 8 - back.length + index));
-  return bytes;
+  return ipv6Bytes(address);
 }
 
 /** By hand: with ten thousand Services each plan asks this for all of them. */
@@ -72,8 +61,38 @@ function ipv4Bytes(address: Ipv4): Uint8Array {
   }
   return bytes;
 }
+
+function ipv6Bytes(address: Ipv6): Uint8Array {
+  const bytes = new Uint8Array(16);
+  let index = 0;
+  let gapAt = -1;
+  let value = 0;
+  let isGroup = false;
+  for (let at = 0; at <= address.length; at++) {
+    const code = at < address.length ? address.charCodeAt(at) : COLON;
+    if (code !== COLON) {
+      value = value * 16 + (code <= DIGIT_NINE ? code - DIGIT_ZERO : code - LETTER_A + 10);
+      isGroup = true;
+      continue;
+    }
+    if (isGroup) {
+      bytes[index++] = value >> 8;
+      bytes[index++] = value & 0xff;
+    } else if (at < address.length) gapAt = index;
+    value = 0;
+    isGroup = false;
+  }
+  if (gapAt < 0) return bytes;
+  // What stands behind "::" belongs at the end.
+  bytes.copyWithin(16 - (index - gapAt), gapAt, index);
+  return bytes.fill(0, gapAt, 16 - (index - gapAt));
+}
+
 const DOT = 0x2e;
+const COLON = 0x3a;
 const DIGIT_ZERO = 0x30;
+const DIGIT_NINE = 0x39;
+const LETTER_A = 0x61;
 
 export const isLinkLocal = (address: IpAddress): boolean =>
   isIpv4(address) ? address.startsWith("169.254.") : /^fe[89ab]/.test(address);
