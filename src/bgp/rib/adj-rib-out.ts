@@ -2,12 +2,12 @@ import type { Prefix } from "../../addr/prefix.ts";
 import { type AddressFamily, FAMILIES, familyCodes } from "../wire/families.ts";
 import { MESSAGE_LENGTH_MAX } from "../wire/framing.ts";
 import { encodeMessage } from "../wire/message.ts";
+import { packAnnouncement, packWithdrawal, withdrawalRoom } from "../wire/update-encoding.ts";
 import type { DesiredRoute, DesiredRoutes } from "./desired-routes.ts";
 import { OutGroups, type OutGroup } from "./out-groups.ts";
 import type { OutContext } from "./outgoing-attributes.ts";
 import type { ExportPolicy } from "./policy.ts";
 import type { OwnNextHop } from "./route-attributes.ts";
-import { UpdateTemplate } from "./update-template.ts";
 
 export type { OutContext } from "./outgoing-attributes.ts";
 export type { LargeCommunity, OwnNextHop, RouteAttributes } from "./route-attributes.ts";
@@ -204,20 +204,13 @@ export class AdjRibOut {
   #nextWithdrawal(): Uint8Array | null {
     const family = FAMILIES.find((one) => this.#withdrawals[one].size > 0);
     if (family === undefined) return null;
-    const template = this.#unreach(family);
-    const { slots, octets, length } = takeFitting(this.#withdrawals[family], template.room(this.#maxLength));
+    const { slots, octets } = takeFitting(this.#withdrawals[family], withdrawalRoom(family, this.#maxLength));
     for (const slot of slots) {
       this.#withdrawals[family].delete(slot);
       this.#setSent(slot, null);
       this.#drop(slot, slot.route.prefix);
     }
-    return template.message(octets, length);
-  }
-
-  /** Where IPv4 routes may have IPv6 next hops, they and their withdrawals are in MP attributes (RFC 8950). */
-  #unreach(family: AddressFamily): UpdateTemplate {
-    const inBody = family === "ipv4-unicast" && this.#context.extendedNextHop !== true;
-    return UpdateTemplate.withdrawal(inBody ? null : { family, prefixes: [] }, this.#context);
+    return packWithdrawal(family, octets);
   }
 
   /** End-of-RIB of each family once all initial routes are out, and the marks around a resend. */
@@ -227,7 +220,7 @@ export class AdjRibOut {
     for (const [family, progress] of this.#progress) {
       if (progress.phase === "initial" && dueCount === 0) {
         progress.phase = "steady";
-        return this.#endOfRib(family);
+        return packWithdrawal(family, []);
       }
       if (progress.phase === "resending" && progress.dueCount === 0) {
         progress.phase = "steady";
@@ -251,12 +244,6 @@ export class AdjRibOut {
     this.#groups.queue(slot.wanted, slot);
   }
 
-  #endOfRib(family: AddressFamily): Uint8Array {
-    const update = { type: "update", withdrawn: [], opaque: [], nlri: [] } as const;
-    const attributes = family === "ipv4-unicast" ? {} : { mpUnreach: { family, prefixes: [] } };
-    return encodeMessage({ ...update, attributes }, this.#context);
-  }
-
   #refreshMark(family: AddressFamily, subtype: number): Uint8Array {
     return encodeMessage({ type: "route-refresh", ...familyCodes(family), subtype }, this.#context);
   }
@@ -264,13 +251,13 @@ export class AdjRibOut {
   #nextAnnouncement(): Uint8Array | null {
     const group = this.#groups.first();
     if (group === null) return null;
-    const { slots, octets, length } = takeFitting(group.queued, group.room);
+    const { slots, octets } = takeFitting(group.queued, group.room);
     for (const slot of slots) {
       this.#groups.unqueue(group, slot);
       this.#setSent(slot, group);
       this.#settle(slot);
     }
-    return group.template.message(octets, length);
+    return packAnnouncement(group.packed, octets);
   }
 
   #setSent(slot: Slot, group: OutGroup<Slot> | null): void {
@@ -290,16 +277,16 @@ const BEGIN_OF_REFRESH = 1;
 const END_OF_REFRESH = 2;
 const NAMED_COUNT_MAX = 5;
 
-function takeFitting(queued: Iterable<Slot>, room: number): { slots: Slot[]; octets: Uint8Array[]; length: number } {
+function takeFitting(queued: Iterable<Slot>, room: number): { readonly slots: Slot[]; readonly octets: Uint8Array[] } {
   const slots: Slot[] = [];
   const octets: Uint8Array[] = [];
-  let length = 0;
+  let left = room;
   for (const slot of queued) {
     const prefix = slot.route.octets;
-    if (length + prefix.length > room) break;
-    length += prefix.length;
+    left -= prefix.length;
+    if (left < 0) break;
     slots.push(slot);
     octets.push(prefix);
   }
-  return { slots, octets, length };
+  return { slots, octets };
 }

@@ -1,7 +1,6 @@
 import type { Prefix } from "../../addr/prefix.ts";
-import { Writer } from "../../base/bytes.ts";
 import { type AddressFamily, familyOfPrefix } from "../wire/families.ts";
-import { writePrefix } from "../wire/nlri.ts";
+import { prefixOctets } from "../wire/update-encoding.ts";
 import { attributesKey, isSameAttributes, type RouteAttributes } from "./route-attributes.ts";
 
 /** A route to announce as all peers share it: what can be made ready once is made once, not for each message. */
@@ -90,9 +89,7 @@ export class DesiredRoutes {
 const INTERNED_COUNT_MIN = 64;
 
 function routeOf(prefix: Prefix, attributes: RouteAttributes): DesiredRoute {
-  const out = new Writer(17);
-  writePrefix(prefix, out);
-  const octets = out.finish();
+  const octets = prefixOctets(prefix);
   const family = familyOfPrefix(prefix);
   return { prefix, family, isHost: octets[0] === (family === "ipv4-unicast" ? 32 : 128), octets, attributes };
 }

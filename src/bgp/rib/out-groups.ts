@@ -1,16 +1,18 @@
-import { type AddressFamily, FAMILIES } from "../wire/families.ts";
+import type { AddressFamily } from "../wire/families.ts";
+import { nextHopOctets } from "../wire/mp-routes.ts";
+import type { PathAttributes } from "../wire/path-attributes.ts";
+import { announcementRoom, attributeOctets, type PackedRoutes } from "../wire/update-encoding.ts";
 import { COMMUNITY } from "./communities.ts";
 import type { DesiredRoute } from "./desired-routes.ts";
 import { ExportRules } from "./export-rules.ts";
 import { type OutContext, outgoing } from "./outgoing-attributes.ts";
 import type { ExportPolicy, ExportRule } from "./policy.ts";
 import type { OwnNextHop, RouteAttributes } from "./route-attributes.ts";
-import { UpdateTemplate } from "./update-template.ts";
 
 /** Routes of one family that one peer is told with the same attributes. */
 export interface OutGroup<Member> {
   readonly family: AddressFamily;
-  readonly template: UpdateTemplate;
+  readonly packed: PackedRoutes;
   /** Octets that prefixes may take in one message. */
   readonly room: number;
   /** RFC 7999 §3.3: a blackhole is for single addresses. */
@@ -25,6 +27,8 @@ export interface OutGroup<Member> {
 
 /** The group of a route; a reason why the route has to be withheld; null when the peer is not to have it. */
 type Found<Member> = OutGroup<Member> | string | null;
+/** By the attributes of the route, then by the rule that lets it pass. */
+type Known<Member> = Record<AddressFamily, WeakMap<RouteAttributes, Map<ExportRule | null, Found<Member>>>>;
 
 /**
  * The groups of one session. A route's group depends on its attributes and on the rule of the export policy that lets
@@ -38,7 +42,7 @@ export class OutGroups<Member> {
   #rules: ExportRules;
   #isDraining = false;
   /** What was worked out, until something else changes that it depends on. */
-  #known = new Map<AddressFamily, WeakMap<RouteAttributes, Map<ExportRule | null, Found<Member>>>>();
+  #known: Known<Member> = { "ipv4-unicast": new WeakMap(), "ipv6-unicast": new WeakMap() };
   /** Groups in use. */
   readonly #byKey = new Map<string, OutGroup<Member>>();
   /** Those with members that are to be announced, in the order in which they got their first. */
@@ -48,7 +52,6 @@ export class OutGroups<Member> {
     this.#context = context;
     this.#maxLength = maxLength;
     this.#rules = new ExportRules(policy);
-    this.#forget();
   }
 
   /** @returns true when it is another than before */
@@ -77,11 +80,7 @@ export class OutGroups<Member> {
   of(route: DesiredRoute): Found<Member> {
     const rule = this.#rules.verdict(route);
     if (rule === "refuse") return null;
-    const byAttributes = this.#known.get(route.family)!;
-    let byRule = byAttributes.get(route.attributes);
-    if (byRule === undefined) byAttributes.set(route.attributes, (byRule = new Map()));
-    let found = byRule.get(rule);
-    if (found === undefined) byRule.set(rule, (found = this.#workOut(route, rule)));
+    const found = this.#knownOf(route, rule);
     if (found === null || typeof found === "string") return found;
     if (found.isHostOnly && !route.isHost) return "a blackhole must be a single address (RFC 7999)";
     if (route.octets.length > found.room) return `its attributes exceed a message of ${this.#maxLength} octets`;
@@ -97,8 +96,8 @@ export class OutGroups<Member> {
   }
 
   queue(group: OutGroup<Member>, member: Member): void {
+    if (group.queued.size === 0) this.#queued.add(group);
     group.queued.add(member);
-    this.#queued.add(group);
   }
 
   unqueue(group: OutGroup<Member>, member: Member): void {
@@ -111,18 +110,44 @@ export class OutGroups<Member> {
     return null;
   }
 
+  #knownOf(route: DesiredRoute, rule: ExportRule | null): Found<Member> {
+    const byAttributes = this.#known[route.family];
+    let byRule = byAttributes.get(route.attributes);
+    if (byRule === undefined) byAttributes.set(route.attributes, (byRule = new Map()));
+    let found = byRule.get(rule);
+    if (found === undefined) byRule.set(rule, (found = this.#workOut(route, rule)));
+    return found;
+  }
+
   #workOut({ family, attributes: own }: DesiredRoute, rule: ExportRule | null): Found<Member> {
     const nextHop = this.#nextHops.get(family) ?? null;
     const made = outgoing(own, rule, family, nextHop, this.#isDraining, this.#context);
     if ("reason" in made) return made.reason;
-    const template = UpdateTemplate.announcement(made.attributes, this.#context);
-    const { key } = template;
+    const packed = packedOf(made.attributes, this.#context);
+    const key = keyOf(family, packed);
     const isHostOnly = made.attributes.communities?.includes(COMMUNITY.blackhole) ?? false;
-    const group = { family, template, room: template.room(this.#maxLength), isHostOnly, queued: new Set<Member>() };
-    return this.#byKey.get(key) ?? { ...group, key, useCount: 0 };
+    const room = announcementRoom(packed, this.#maxLength);
+    return this.#byKey.get(key) ?? { family, packed, room, isHostOnly, queued: new Set(), key, useCount: 0 };
   }
 
   #forget(): void {
-    this.#known = new Map(FAMILIES.map((family) => [family, new WeakMap()]));
+    this.#known = { "ipv4-unicast": new WeakMap(), "ipv6-unicast": new WeakMap() };
   }
+}
+
+function packedOf({ mpReach, ...attributes }: PathAttributes, context: OutContext): PackedRoutes {
+  const octets = attributeOctets(attributes, context);
+  if (mpReach === undefined || !("family" in mpReach)) return { attributes: octets, mp: null };
+  return {
+    attributes: octets,
+    mp: { family: mpReach.family, nextHop: nextHopOctets(mpReach.nextHop, mpReach.linkLocal) },
+  };
+}
+
+/** A character for each octet. */
+function keyOf(family: AddressFamily, { attributes, mp }: PackedRoutes): string {
+  let key = mp === null ? family : `${family} `;
+  for (const octet of mp?.nextHop ?? []) key += String.fromCharCode(octet);
+  for (const octet of attributes) key += String.fromCharCode(octet);
+  return key;
 }
