@@ -23,6 +23,9 @@ const RULES: Readonly<Record<string, Rule>> = {
   "bgp/fsm": { may: [...BASE, "bgp/wire"], pure: true },
   "bgp/rib": { may: [...BASE, "bgp/wire"], pure: true },
   "bgp/session": { may: [...BASE, "bgp/*", "ports", "telemetry"] },
+  "bfd/wire": { may: BASE, pure: true },
+  "bfd/fsm": { may: [...BASE, "bfd/wire"], pure: true },
+  "bfd/session": { may: [...BASE, "bfd/*", "ports", "telemetry"] },
   "l2/wire": { may: BASE, pure: true },
   "l2/fsm": { may: [...BASE, "l2/wire"], pure: true },
   "l2/session": { may: [...BASE, "l2/*", "ports", "telemetry"] },
@@ -39,6 +42,7 @@ const RULES: Readonly<Record<string, Rule>> = {
       ...BASE,
       "ports",
       "bgp/*",
+      "bfd/*",
       "l2/*",
       "linux/io",
       "kube",
@@ -137,7 +141,7 @@ describe("the lab", () => {
         .map((match) => match[1] ?? match[2] ?? match[3]!)
         .filter((it) => it.includes("/src/"));
       for (const specifier of reached)
-        expect(specifier, file).toMatch(/\/src\/(base|addr|ports|bgp|linux|telemetry)\//);
+        expect(specifier, file).toMatch(/\/src\/(base|addr|ports|bgp|bfd|linux|telemetry)\//);
     }
   });
 });

@@ -36,9 +36,20 @@ const EVENTS = {
   "bgp.notification.received": "warn", // code, subcode
   "bgp.update.malformed": "warn", //  attributes, sections, withdrawn, suppressed, hex
   "bgp.update.ignored": "info", //    reason (once per session)
+  "bgp.prefixes.near-limit": "warn", // family, count, limit (once per session)
+  "bgp.routes.stale": "info", //      families, count, seconds
   "bgp.family.not-announced": "warn", // family, reason (logged when it changes)
+  "bfd.session.state": "info", //     from, to, diagnostic, remoteState
+  "bfd.session.trouble": "warn", //   reason (when it changes)
+  "bfd.session.recovered": "info", // (the trouble is over)
+  "bfd.stalled": "warn", //           lateMillis (we were late ourselves; the peer is asked again)
+  "bfd.not-real-time": "warn", //     reason (once)
+  "bfd.worker.failed": "error", //    error (the thread is started again)
+  "bfd.graceful-restart": "warn", //  (BFD may take a restart of the peer for a failure)
   "l2.announce.failed": "warn", //    vip, interfaceIndex, error (when it changes)
   "l2.announce.recovered": "info", // vip, interfaceIndex
+  "l2.listen.failed": "warn", //      interfaceIndex, error (when it changes)
+  "l2.conflict": "warn", //           vip, interfaceIndex, mac, count (once a minute for each party)
 } as const satisfies Record<string, "debug" | "info" | "warn" | "error">;
 
 export type EventName = keyof typeof EVENTS;

@@ -8,6 +8,8 @@ export class Metrics {
   readonly registry = new Registry();
   readonly #gauge = <L extends string>(name: string, help: string, labelNames: readonly L[]): Gauge<L> =>
     new Gauge({ name, help, labelNames: [...labelNames], registers: [this.registry] });
+  readonly #counter = <L extends string>(name: string, help: string, labelNames: readonly L[]): Counter<L> =>
+    new Counter({ name, help, labelNames: [...labelNames], registers: [this.registry] });
 
   readonly buildInfo = this.#gauge("kube_vip_build_info", "Version of the program; the value is 1.", [
     "version",
@@ -44,6 +46,24 @@ export class Metrics {
     labelNames: ["peer", "to"],
     registers: [this.registry],
   });
+
+  readonly bfdSessionUp = this.#gauge("vipcast_bfd_session_up", "1 while the BFD session is up.", ["peer"]);
+  readonly bfdTransitions = this.#counter(
+    "vipcast_bfd_session_transitions_total",
+    "Times that a BFD session came up or went down.",
+    ["peer", "to"],
+  );
+  readonly bfdPackets = this.#counter("vipcast_bfd_packets_total", "BFD packets taken, sent, or not to be sent.", [
+    "direction",
+  ]);
+  readonly bfdDiscarded = this.#counter("vipcast_bfd_packets_discarded_total", "BFD packets not taken, and why.", [
+    "reason",
+  ]);
+  readonly bfdStalls = this.#counter(
+    "vipcast_bfd_stalls_total",
+    "Times that the BFD thread ran too late to judge a peer, which was then asked again.",
+    [],
+  );
 
   constructor() {
     collectDefaultMetrics({ register: this.registry });
