@@ -20,6 +20,7 @@ import { KubeWrites } from "../kube/writes.ts";
 import { Announcer } from "../l2/session/announcer.ts";
 import { Netlink } from "../linux/io/netlink.ts";
 import { segments } from "../linux/io/segment.ts";
+import { segmentTaps } from "../linux/io/segment-tap.ts";
 import { systemClock, systemEntropy } from "../linux/io/system-clock.ts";
 import { tcpDialer, tcpListener } from "../linux/io/tcp.ts";
 import { StatusServer } from "../status/server.ts";
@@ -87,7 +88,13 @@ export class Manager {
     const elections = new Elections((plan) => this.#startElection(plan, client));
     this.#elections = elections;
     if (bgp) this.#speaker = this.#createSpeaker(bgp, network);
-    const announcer = new Announcer({ clock: systemClock, segments, log, arpRateMillis: arp.intervalMillis });
+    const announcer = new Announcer({
+      clock: systemClock,
+      segments,
+      taps: segmentTaps,
+      log,
+      arpRateMillis: arp.intervalMillis,
+    });
     this.#closers.push(() => announcer.close());
     const probe = controlPlane?.healthCheck ? this.#createProbe(controlPlane.healthCheck) : null;
     const statuses = services?.updateStatus ? this.#createStatusWriter(client) : null;

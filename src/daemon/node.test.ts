@@ -100,12 +100,14 @@ function rack(change: Partial<NodeParts> = {}, left: InterfaceAddress[] = []) {
     peers: () => [established],
   };
   let segments = "";
+  const conflicts: unknown[] = [];
   const announcer: NodeParts["announcer"] = {
     setVips(vips) {
       const text = [...vips].map(([address, { interfaceIndex }]) => `${address}@${interfaceIndex}`).join(" ");
       if (text !== segments) trace.push(text === "" ? "fall silent" : `answer ${text}`);
       segments = text;
     },
+    status: () => conflicts as ReturnType<NodeParts["announcer"]["status"]>,
   };
   let fact: LeaseFact = { holder: null, isHolder: false, error: null };
   let stood: boolean | null = null;
@@ -147,6 +149,7 @@ function rack(change: Partial<NodeParts> = {}, left: InterfaceAddress[] = []) {
     happened: () => trace.splice(0),
     lease: (next: Partial<LeaseFact>) => (fact = { ...fact, ...next }),
     refuse: (error: NetlinkRefused | null) => (refuse = error),
+    claim: (conflict: unknown) => conflicts.push({ vip: "10.0.0.100", conflict }),
     mute: (silent: boolean) => (mute = silent),
     lose: (address: string) => (addresses = addresses.filter((it) => it.address !== address)),
   };
@@ -191,6 +194,21 @@ describe("the loop of a node", () => {
     node.probe.fact = { state: "failed", detail: "connection refused" };
     node.daemon.replan();
     expect(node.happened()).toEqual(["withdraw", "remove 10.0.0.100 from 1", "give up plndr-cp-lock"]);
+  });
+
+  it("names a host that claims one of its VIPs as a trouble, until it was not heard for five minutes", () => {
+    let now = Instant.of(0);
+    const clock = { ...frozen, now: () => now } as Clock;
+    const node = rack({ clock });
+    node.claim(null);
+    node.daemon.replan();
+    expect(node.daemon.report().problems).toEqual([]);
+    node.claim({ mac: "02:00:00:00:00:bb", count: 3, at: Instant.of(0) });
+    expect(node.daemon.report().problems).toEqual([
+      "10.0.0.100 is claimed by 02:00:00:00:00:bb, too (heard 3 times): find that host",
+    ]);
+    now = Instant.of(300_001);
+    expect(node.daemon.report().problems).toEqual([]);
   });
 
   it("in ARP mode answers after the address is there and is silent before it goes", () => {
@@ -379,7 +397,7 @@ describe("the loop of a node", () => {
       plans += 1;
       now += 40;
     };
-    const node = rack({ clock, announcer: { setVips: planning } });
+    const node = rack({ clock, announcer: { setVips: planning, status: () => [] } });
     for (; now < 8_000; now += 5) change();
     expect(plans).toBeLessThanOrEqual(100);
     now += 10_000;

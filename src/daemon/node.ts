@@ -49,7 +49,10 @@ export interface NodeParts {
     setRoutes(routes: ReadonlyMap<Prefix, Readonly<Record<string, never>>>): void;
     peers(): readonly PeerStatus[];
   } | null;
-  readonly announcer: { setVips(vips: ReadonlyMap<IpAddress, SegmentVip>): void };
+  readonly announcer: {
+    setVips(vips: ReadonlyMap<IpAddress, SegmentVip>): void;
+    status(): readonly { readonly vip: IpAddress; readonly conflict: SegmentConflict | null }[];
+  };
   readonly statuses: { want(statuses: Plan["statuses"]): void } | null;
   readonly warnings: readonly string[];
   readonly troubles: readonly string[];
@@ -59,6 +62,14 @@ export interface SegmentVip {
   readonly interfaceIndex: number;
   readonly mac: NonNullable<Link["mac"]>;
   readonly forwardsIpv6: boolean;
+}
+
+/** Who else claims a VIP that this node holds. */
+interface SegmentConflict {
+  readonly mac: string;
+  readonly count: number;
+  /** Of the last claim. */
+  readonly at: Instant;
 }
 
 const UNPROBED: ProbeFact = { state: "pending", detail: "not probed" };
@@ -74,6 +85,8 @@ const EMPTY_PLAN: Plan = {
   replanAt: null,
 };
 
+/** How long a claim to a VIP by another host is shown as a trouble. */
+const CONFLICT_SHOWN_MILLIS = 300_000;
 /** After the kernel refused to say what it has. */
 const READ_AGAIN_MILLIS = 500;
 
@@ -197,8 +210,22 @@ export class NodeDaemon {
       startedAt: this.#startedAt,
       startedInstant: this.#startedInstant,
       warnings: parts.warnings,
-      troubles: this.#kernel.error === null ? parts.troubles : [...parts.troubles, `the kernel: ${this.#kernel.error}`],
+      troubles: this.#troubles(),
     });
+  }
+
+  #troubles(): readonly string[] {
+    const { troubles, announcer, clock } = this.#parts;
+    const heardSince = clock.now() - CONFLICT_SHOWN_MILLIS;
+    const kernel = this.#kernel.error === null ? [] : [`the kernel: ${this.#kernel.error}`];
+    const conflicts = announcer
+      .status()
+      .flatMap(({ vip, conflict }) =>
+        conflict !== null && conflict.at >= heardSince
+          ? [`${vip} is claimed by ${conflict.mac}, too (heard ${conflict.count} times): find that host`]
+          : [],
+      );
+    return [...troubles, ...kernel, ...conflicts];
   }
 
   #synced(): boolean {

@@ -86,3 +86,14 @@ export interface Segments {
   /** @throws when the interface is gone or the capability NET_RAW is missing. */
   open(interfaceIndex: number): SegmentSocket;
 }
+
+/** Hears the ARP and neighbour discovery of one segment. */
+export interface SegmentTaps {
+  /**
+   * `onFrame` gets each Ethernet frame with ARP, a neighbour solicitation or an advertisement that arrives on the
+   * interface; none of our own. The octets are only lent.
+   *
+   * @throws when the interface is gone or the capability NET_RAW is missing.
+   */
+  open(interfaceIndex: number, onFrame: (frame: Uint8Array) => void): { close(): void };
+}

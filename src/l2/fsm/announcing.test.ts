@@ -35,12 +35,13 @@ const held = (link: Partial<SegmentLink> = {}): Event => ({ type: "held", link: 
 const times = (told: readonly [number, Form][]): number[] => told.map(([at]) => at);
 
 describe("announcing one VIP", () => {
-  it("tells at once, after one and two seconds, and then at the rate", () => {
+  // The RFCs ask for two requests 2 s apart, and for up to three advertisements 1 s apart: this is both.
+  it("tells at once, after one and two seconds, and then at the rate (ARP-5227-1.1-01, ARP-P-02, ND-4861-7.2.6-01)", () => {
     expect(times(run([[100, held()]], 15_000))).toEqual([100, 1100, 2100, 5100, 8100, 11_100, 14_100]);
     expect(times(run([[0, held()]], 3500, 500))).toEqual([0, 500, 1000, 1500, 2000, 2500, 3000, 3500]);
   });
 
-  it("alternates between request and reply", () => {
+  it("alternates between request and reply (ARP-5227-2.3-02)", () => {
     const forms = run([[0, held()]], 9000).map(([, form]) => form);
     expect(forms).toEqual(["request", "reply", "request", "reply", "request"]);
   });

@@ -3,7 +3,7 @@ import { type IpAddress, isIpv4 } from "../../addr/ip.ts";
 import type { Mac } from "../../addr/mac.ts";
 import { Instant } from "../../base/time.ts";
 import type { Alarm, Clock } from "../../ports/clock.ts";
-import type { SegmentSocket, Segments } from "../../ports/network.ts";
+import type { SegmentSocket, Segments, SegmentTaps } from "../../ports/network.ts";
 import { emit } from "../../telemetry/events.ts";
 import {
   announceRateMillis,
@@ -14,7 +14,9 @@ import {
   type State,
   step,
 } from "../fsm/announcing.ts";
+import { claimed, type Conflict } from "../fsm/conflict.ts";
 import { gratuitousArp } from "../wire/arp.ts";
+import { claimIn } from "../wire/claim.ts";
 import { ALL_NODES, unsolicitedAdvertisement } from "../wire/neighbour-advertisement.ts";
 
 /** Where a VIP is held, so that it can be announced there. */
@@ -34,11 +36,13 @@ export interface SegmentVipStatus {
   readonly announcements: number;
   /** Why the last announcement was not sent; null when it was. */
   readonly error: string | null;
+  /** Who else claims the VIP; null when nobody was heard to. */
+  readonly conflict: { readonly mac: Mac; readonly count: number; readonly at: Instant } | null;
 }
 
 /**
- * Announces the VIPs that this node holds, by gratuitous ARP and unsolicited neighbour advertisements. Answering is the
- * kernel's: the VIP is on the interface.
+ * Announces the VIPs that this node holds, by gratuitous ARP and unsolicited neighbour advertisements, and listens for
+ * others that claim one of them. Answering is the kernel's: the VIP is on the interface.
  *
  * A VIP that cannot be announced costs nothing but its own announcement; the next is tried with a new socket.
  */
@@ -50,16 +54,22 @@ export class Announcer {
   readonly #alarm: Alarm;
   readonly #vips = new Map<IpAddress, Entry>();
   readonly #sockets = new Map<number, SegmentSocket>();
+  readonly #taps: SegmentTaps;
+  /** By interface: what listens there, or why nothing does. */
+  readonly #listening = new Map<number, { close(): void }>();
+  readonly #deaf = new Map<number, string>();
 
   /** @param parts.arpRateMillis  between two announcements in the long run: 3000 when absent or below 500 */
   constructor(parts: {
     readonly clock: Clock;
     readonly segments: Segments;
+    readonly taps: SegmentTaps;
     readonly log: Logger;
     readonly arpRateMillis?: number;
   }) {
     this.#clock = parts.clock;
     this.#segments = parts.segments;
+    this.#taps = parts.taps;
     this.#log = parts.log;
     this.#rateMillis = announceRateMillis(parts.arpRateMillis);
     this.#alarm = parts.clock.alarm(() => {
@@ -72,7 +82,14 @@ export class Announcer {
   setVips(vips: ReadonlyMap<IpAddress, SegmentVip>): void {
     for (const address of this.#vips.keys()) if (!vips.has(address)) this.#vips.delete(address);
     for (const [address, vip] of vips) {
-      const entry = this.#vips.get(address) ?? { address, vip, state: INITIAL, announcements: 0, error: null };
+      const entry = this.#vips.get(address) ?? {
+        address,
+        vip,
+        state: INITIAL,
+        announcements: 0,
+        error: null,
+        conflict: null,
+      };
       entry.vip = vip;
       this.#vips.set(address, entry);
       const { interfaceIndex, mac, up = true } = vip;
@@ -80,15 +97,17 @@ export class Announcer {
     }
     const used = new Set([...vips.values()].map((vip) => vip.interfaceIndex));
     for (const index of this.#sockets.keys()) if (!used.has(index)) this.#drop(index);
+    this.#listen(used);
     this.#arm();
   }
 
   status(): readonly SegmentVipStatus[] {
-    return [...this.#vips.values()].map(({ address, vip, announcements, error }) => ({
+    return [...this.#vips.values()].map(({ address, vip, announcements, error, conflict }) => ({
       vip: address,
       interfaceIndex: vip.interfaceIndex,
       announcements,
       error,
+      conflict: conflict && { mac: conflict.mac, count: conflict.count, at: conflict.at },
     }));
   }
 
@@ -96,6 +115,45 @@ export class Announcer {
     this.#alarm.close();
     this.#vips.clear();
     for (const index of this.#sockets.keys()) this.#drop(index);
+    this.#listen(new Set());
+  }
+
+  /** Opens and closes taps so that they are those of `wanted`; what cannot be opened is tried again with the next VIPs. */
+  #listen(wanted: ReadonlySet<number>): void {
+    for (const index of this.#deaf.keys()) if (!wanted.has(index)) this.#deaf.delete(index);
+    for (const [index, tap] of this.#listening) {
+      if (wanted.has(index)) continue;
+      tap.close();
+      this.#listening.delete(index);
+    }
+    for (const index of wanted) {
+      if (this.#listening.has(index)) continue;
+      try {
+        this.#listening.set(
+          index,
+          this.#taps.open(index, (frame) => this.#hear(index, frame)),
+        );
+        this.#deaf.delete(index);
+      } catch (cause) {
+        const error = cause instanceof Error ? cause.message : String(cause);
+        if (this.#deaf.get(index) === error) continue;
+        this.#deaf.set(index, error);
+        emit(this.#log, "l2.listen.failed", { interfaceIndex: index, error }, "others' claims to VIPs are not heard");
+      }
+    }
+  }
+
+  #hear(interfaceIndex: number, frame: Uint8Array): void {
+    const claim = claimIn(frame);
+    const entry = claim && this.#vips.get(claim.address);
+    if (!claim || entry?.vip.interfaceIndex !== interfaceIndex || claim.mac === entry.vip.mac) return;
+    const { conflict, defend, report } = claimed(entry.conflict, claim.mac, this.#clock.now());
+    entry.conflict = conflict;
+    if (report) {
+      const fields = { vip: claim.address, interfaceIndex, mac: claim.mac, count: conflict.count };
+      emit(this.#log, "l2.conflict", fields, `${claim.mac} claims ${claim.address}, which this node holds`);
+    }
+    if (defend) this.#announce(entry, "request");
   }
 
   #dispatch(entry: Entry, event: Event): void {
@@ -150,4 +208,5 @@ interface Entry {
   state: State;
   announcements: number;
   error: string | null;
+  conflict: Conflict | null;
 }

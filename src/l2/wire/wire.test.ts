@@ -17,7 +17,7 @@ const VIP6 = ip("fd00::100") as Ipv6;
 const PADDING = "00".repeat(18);
 
 describe("a gratuitous ARP frame", () => {
-  it("as a request names no target hardware (RFC 5227 §2.3), and is padded to Ethernet's minimum", () => {
+  it("as a request names no target hardware (RFC 5227 §2.3), and is padded to Ethernet's minimum (ARP-5227-2.3-01, ARP-5227-3-01)", () => {
     const bytes = gratuitousArp("request", VIP4, MAC);
     expect(bytes).toEqual(
       hex(`ffffffffffff 02fc00000001 0806  0001 0800 06 04 0001
@@ -26,7 +26,7 @@ describe("a gratuitous ARP frame", () => {
     expect(decodeArp(bytes)).toMatchObject({ operation: 1, senderIp: VIP4, targetIp: VIP4, senderMac: MAC });
   });
 
-  it("as a reply is addressed to everybody", () => {
+  it("as a reply is addressed to everybody (ARP-5227-2.3-02)", () => {
     const bytes = gratuitousArp("reply", VIP4, MAC);
     expect(bytes).toEqual(
       hex(`ffffffffffff 02fc00000001 0806  0001 0800 06 04 0002
@@ -52,7 +52,7 @@ describe("a gratuitous ARP frame", () => {
 });
 
 describe("an unsolicited neighbour advertisement", () => {
-  it("overrides, carries our Ethernet address, and says router where we are one (RFC 4861 §7.2.6)", () => {
+  it("overrides, carries our Ethernet address, and says router where we are one (RFC 4861 §7.2.6; ND-4861-7.2.6-01, ND-P-01)", () => {
     const bytes = unsolicitedAdvertisement(VIP6, MAC, false);
     const target = "fd000000000000000000000000000100";
     expect(bytes).toEqual(hex(`88 00 0000 20 000000 ${target} 02 01 02fc00000001`));

@@ -9,6 +9,7 @@ import koffi from "koffi";
  * 64-bit little-endian machines that the product is built for.
  */
 const c = koffi.load(null);
+koffi.struct("sock_fprog", { count: "uint16_t", instructions: "const uint8_t *" });
 const raw = {
   socket: c.func("int socket(int domain, int type, int protocol)"),
   bind: c.func("int bind(int fd, const void *address, uint32_t length)"),
@@ -16,6 +17,7 @@ const raw = {
   send: c.func("intptr_t send(int fd, const void *bytes, uintptr_t length, int flags)"),
   sendto: c.func("intptr_t sendto(int fd, const void *bytes, uintptr_t length, int flags, const void *to, uint32_t n)"),
   recv: c.func("intptr_t recv(int fd, void *bytes, uintptr_t length, int flags)"),
+  attachFilter: c.func("setsockopt", "int", ["int", "int", "int", "const sock_fprog *", "uint32_t"]),
   close: c.func("int close(int fd)"),
   interfaceIndex: c.func("uint32_t if_nametoindex(const char *name)"),
 };
@@ -75,6 +77,18 @@ export function bindSocket(fd: number, address: Uint8Array): void {
 /** @param what  the option's name, for the error message */
 export function setSocketOption(fd: number, what: string, level: number, name: number, value: Uint8Array): void {
   checked(`setsockopt ${what}`, raw.setsockopt(fd, level, name, value, value.length));
+}
+
+const SOL_SOCKET = 1;
+const SO_ATTACH_FILTER = 26;
+/** sizeof(struct sock_fprog), with its padding. */
+const FILTER_PROGRAM_LENGTH = 16;
+
+/** @param instructions  of classic BPF: struct sock_filter, eight octets each */
+export function attachFilter(fd: number, instructions: Uint8Array): void {
+  const program = { count: instructions.length / 8, instructions };
+  const result = raw.attachFilter(fd, SOL_SOCKET, SO_ATTACH_FILTER, program, FILTER_PROGRAM_LENGTH);
+  checked("setsockopt SO_ATTACH_FILTER", result);
 }
 
 /** Null when there is no such interface. */

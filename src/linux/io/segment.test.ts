@@ -16,6 +16,7 @@ import {
 } from "../../l2/wire/neighbour-advertisement.ts";
 import { AF_INET6, closeSocket, openSocket, receiveDatagram, SOCK_RAW } from "./ffi.ts";
 import { segments } from "./segment.ts";
+import { segmentTaps } from "./segment-tap.ts";
 
 const VIP4 = ip("10.0.0.100") as Ipv4;
 const VIP6 = ip("fd00::100") as Ipv6;
@@ -100,7 +101,7 @@ describe.runIf(!needsRoot)("announcements on a segment", () => {
   it("made by the announcer's schedule win against a neighbour that has just learnt another address", async () => {
     lan.ip("b", `neigh replace ${VIP4} lladdr ${OLD} dev e0 nud reachable`);
     const clock = new VirtualClock();
-    const announcer = new Announcer({ clock, segments, log: pino({ level: "silent" }) });
+    const announcer = new Announcer({ clock, segments, taps: segmentTaps, log: pino({ level: "silent" }) });
     lan.in("a", () => announcer.setVips(new Map([[VIP4, { interfaceIndex: index, mac: NEW }]])));
     const began = performance.now();
     let told = 0;
