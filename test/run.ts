@@ -9,7 +9,7 @@ import { join, resolve } from "node:path";
 import { judge, rfcDocument } from "./rfc/document.ts";
 import { RFC_DOCUMENT } from "./rfc/paths.ts";
 import { labProofs, testProofs, type TestReport } from "./rfc/proofs.ts";
-import { labRuns, missing } from "./support/machine.ts";
+import { interopObstacles, labRuns, missing } from "./support/machine.ts";
 
 const ROOT = resolve(import.meta.dirname, "..");
 const CI = process.env["CI"] === "true";

@@ -2,6 +2,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import type { KubeKind } from "../../lab/rack/kube-server.ts";
 import type { RouterKind } from "../../lab/router/driver.ts";
+import { ROUTERS } from "../interop/routers/all.ts";
 import { birdObstacle } from "../../lab/router/bird.ts";
 import { frrObstacle } from "../../lab/router/frr.ts";
 import { SCENARIOS } from "../../lab/scenarios/all.ts";
@@ -33,6 +34,8 @@ export function missing(): readonly Missing[] {
     const why = routerObstacle(router);
     if (why !== null) all.push({ what: `${router === "frr" ? "FRR" : "BIRD"} as the router`, why });
   }
+  const interop = interopObstacles();
+  if (interop.length > 0) all.push({ what: "interoperability", why: interop.join("; ") });
   const assets = kubeAssets();
   if ("why" in assets) all.push({ what: "the real API server", why: assets.why });
   return all;
@@ -47,6 +50,10 @@ export function labRuns(): readonly LabRun[] {
     kubes.flatMap((kube) => SCENARIOS.map(({ name }) => ({ scenario: name, router, kube }))),
   );
 }
+
+/** Why the table of docs/interop.md cannot be made here; empty when it can. */
+export const interopObstacles = (): readonly string[] =>
+  needsRoot !== null ? [needsRoot] : ROUTERS.flatMap((router) => router.obstacle() ?? []);
 
 function labObstacle(): string | null {
   if (asRoot) return null;
