@@ -1,4 +1,3 @@
-import { backoffMillis } from "../../base/backoff.ts";
 import { Instant } from "../../base/time.ts";
 import { unreachable } from "../../base/unreachable.ts";
 import type { BgpFault } from "../wire/faults.ts";
@@ -6,7 +5,8 @@ import { asnOfOpen } from "../wire/open.ts";
 import { type Slot, survivor } from "./collision.ts";
 import { type FsmPeer, judgeOpen } from "./negotiation.ts";
 import { type Action, type BfdDown, type Event, type Idle, nextDeadline, type State } from "./state.ts";
-import { type Circumstances, restartPolicy, step } from "./step.ts";
+import { step } from "./step.ts";
+import { type Context, idleHoldDeadline } from "./timers.ts";
 
 /**
  * One configured peer: the connection that we dial, the one that the peer dials, and what ties them together. Each
@@ -264,14 +264,7 @@ class Run {
   }
 
   #step(slot: Slot, event: Event): void {
-    const { state, actions } = step(
-      this.#states[slot],
-      event,
-      this.#now,
-      this.#peer,
-      this.#draw,
-      this.#circumstances(),
-    );
+    const { state, actions } = step(this.#states[slot], event, this.#context());
     this.#states[slot] = state;
     for (const action of actions) this.actions.push({ type: "perform", slot, action });
     if (state.name !== "established") return;
@@ -285,10 +278,15 @@ class Run {
     return this.#now - state.since >= REPLACEABLE_MILLIS;
   }
 
-  #circumstances(): Circumstances {
+  #context(): Context {
     return {
-      restarting: this.#restartingUntil !== null && this.#now < this.#restartingUntil,
-      forwarding: this.#forwarding,
+      now: this.#now,
+      peer: this.#peer,
+      draw: this.#draw,
+      restart: {
+        restarting: this.#restartingUntil !== null && this.#now < this.#restartingUntil,
+        forwarding: this.#forwarding,
+      },
       isBfdUp: this.#isBfdUp,
     };
   }
@@ -328,8 +326,7 @@ class Run {
   #keepGoing(): void {
     const { outgoing, incoming } = this.#states;
     if (!this.#started || incoming.name !== "idle" || outgoing.name !== "idle" || outgoing.idleHold !== null) return;
-    const soon = Instant.add(this.#now, backoffMillis(restartPolicy(this.#peer), 0, this.#draw));
-    this.#states.outgoing = { ...outgoing, idleHold: soon };
+    this.#states.outgoing = { ...outgoing, idleHold: idleHoldDeadline(0, this.#context()) };
   }
 }
 

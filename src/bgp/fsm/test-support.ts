@@ -2,8 +2,10 @@ import { ip, type Ipv4 } from "../../addr/ip.ts";
 import { Instant } from "../../base/time.ts";
 import { Asn } from "../wire/asn.ts";
 import type { Open } from "../wire/open.ts";
-import type { FsmPeer } from "./negotiation.ts";
+import type { Notification } from "../wire/notification.ts";
+import { type FsmPeer, judgeOpen, type Negotiated, NO_RESTART } from "./negotiation.ts";
 import type { Action, State } from "./state.ts";
+import type { Context } from "./timers.ts";
 
 export const NOW = Instant.of(100_000);
 export const later = (millis: number): Instant => Instant.add(NOW, millis);
@@ -43,6 +45,29 @@ export const OPEN: Open = {
   ],
 };
 
+export const contextOf = (peer: FsmPeer = PEER, context: Partial<Context> = {}): Context => ({
+  now: NOW,
+  peer,
+  draw: 0,
+  restart: NO_RESTART,
+  isBfdUp: false,
+  ...context,
+});
+
+/** What a good OPEN leads to. */
+export function agreed(open: Open, peer: FsmPeer = PEER): Negotiated {
+  const judged = judgeOpen(open, peer);
+  if ("fault" in judged) throw new Error(judged.fault.kind);
+  return judged;
+}
+
+export const notification = (code: number, subcode: number): Notification => ({
+  type: "notification",
+  code,
+  subcode,
+  data: new Uint8Array(0),
+});
+
 /** The state on one line: name, counter, and each running timer with the time that is left. */
 export function stateText(state: State, now = NOW): string {
   const parts = [`${state.name} #${state.counter}`];
@@ -50,6 +75,7 @@ export function stateText(state: State, now = NOW): string {
     const at = (state as unknown as Record<string, Instant | null | undefined>)[timer];
     if (at !== undefined && at !== null) parts.push(`${timer} ${at - now}`);
   }
+  if ("isConfirmed" in state && state.isConfirmed) parts.push("confirmed");
   return parts.join(", ");
 }
 
