@@ -1,0 +1,75 @@
+import { Mutator } from "./mutate.ts";
+import { type FuzzTarget, Random } from "./target.ts";
+
+/** An input that a decoder does not take well. */
+export interface Finding {
+  readonly target: string;
+  readonly seed: number;
+  readonly index: number;
+  readonly hex: string;
+  readonly what: string;
+}
+
+/** Of so many inputs, one is also held against the target's law. */
+const LAW_EVERY = 64;
+/** No input may take longer. Far above what any takes, since another program may have the processor meanwhile. */
+const INPUT_MILLIS_MAX = 250;
+/** How often an input that was slow is tried again; it is the fastest that counts. */
+const RETRIES = 5;
+
+/** One decoder, and the inputs of one seed. */
+export class Attack {
+  readonly #target: FuzzTarget;
+  readonly #mutator: Mutator;
+  readonly #seed: number;
+
+  constructor(target: FuzzTarget, seed: number) {
+    this.#target = target;
+    this.#mutator = new Mutator(target);
+    this.#seed = seed;
+  }
+
+  /** Inputs that are not left to chance. */
+  get systematicCount(): number {
+    return this.#mutator.systematic.length;
+  }
+
+  /** Inputs number `from` up to `to` - 1; the first finding ends it. */
+  run(from: number, to: number): Finding | null {
+    const { decode, law } = this.#target;
+    for (let index = from; index < to; index++) {
+      const input = this.#mutator.at(index, new Random(this.#seed, index));
+      const started = performance.now();
+      try {
+        decode(input);
+      } catch (error) {
+        return this.#finding(index, input, error);
+      }
+      if (performance.now() - started > INPUT_MILLIS_MAX && this.#isSlow(input)) {
+        return this.#finding(index, input, `takes more than ${INPUT_MILLIS_MAX} ms`);
+      }
+      if (law === undefined || (index % LAW_EVERY !== 0 && index >= this.systematicCount)) continue;
+      try {
+        law(input);
+      } catch (error) {
+        return this.#finding(index, input, error);
+      }
+    }
+    return null;
+  }
+
+  #isSlow(input: Uint8Array): boolean {
+    for (let attempt = 0; attempt < RETRIES; attempt++) {
+      const started = performance.now();
+      this.#target.decode(input);
+      if (performance.now() - started <= INPUT_MILLIS_MAX) return false;
+    }
+    return true;
+  }
+
+  #finding(index: number, input: Uint8Array, cause: unknown): Finding {
+    const what = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
+    const hex = Buffer.from(input).toString("hex");
+    return { target: this.#target.name, seed: this.#seed, index, hex, what };
+  }
+}

@@ -1,0 +1,113 @@
+/**
+ * `npm run fuzz -- [--count N] [--seed S] [--from I] [target…]`: N inputs for each decoder, some systematic and the rest
+ * by chance, the same ones for the same seed. A finding ends its target, is printed with the seed, its number and its
+ * octets, and makes the exit code 1: it is then kept in cases.ts under a name. `--list` names the targets.
+ */
+import { availableParallelism } from "node:os";
+import { parseArgs } from "node:util";
+import { Worker } from "node:worker_threads";
+import type { Finding } from "./attack.ts";
+import { TARGETS } from "./targets.ts";
+import type { WorkerAnswer, WorkerTask } from "./worker.ts";
+
+const COUNT_DEFAULT = 10_000_000;
+/** A worker that finishes no batch in this time hangs in one of its inputs. */
+const HANG_MILLIS = 60_000;
+const PROGRESS_MILLIS = 1_000;
+
+const { values, positionals } = parseArgs({
+  options: {
+    count: { type: "string", default: `${COUNT_DEFAULT}` },
+    seed: { type: "string", default: `${Date.now() % 0x7fff_ffff}` },
+    from: { type: "string", default: "0" },
+    list: { type: "boolean", default: false },
+  },
+  allowPositionals: true,
+});
+const number = (name: "count" | "seed" | "from"): number => {
+  const value = Number(values[name]);
+  if (!Number.isInteger(value) || value < 0) throw new RangeError(`--${name} ${values[name]} is no number`);
+  return value;
+};
+const [count, seed, from] = [number("count"), number("seed"), number("from")];
+const unknown = positionals.filter((name) => !TARGETS.some((target) => target.name === name));
+const names = positionals.length > 0 ? positionals : TARGETS.map((target) => target.name);
+
+const findings: Finding[] = [];
+const running = new Map<string, Int32Array>();
+const started = performance.now();
+let doneCount = 0;
+
+async function attack(name: string): Promise<void> {
+  const progress = new SharedArrayBuffer(4);
+  const task: WorkerTask = { target: name, seed, from, count, progress };
+  const worker = new Worker(new URL("./worker.ts", import.meta.url), { workerData: task });
+  const done = new Int32Array(progress);
+  running.set(name, done);
+  const answer = await new Promise<WorkerAnswer>((resolve, reject) => {
+    let [seen, seenAt] = [-1, performance.now()];
+    const watch = setInterval(() => {
+      const now = Atomics.load(done, 0);
+      if (now !== seen) [seen, seenAt] = [now, performance.now()];
+      if (performance.now() - seenAt < HANG_MILLIS) return;
+      const what = `hangs in one of the inputs from number ${from + now}: try them with --from and --count`;
+      resolve({ finding: { target: name, seed, index: from + now, hex: "", what }, seconds: 0 });
+      void worker.terminate();
+    }, PROGRESS_MILLIS);
+    worker.once("message", (message: WorkerAnswer) => resolve(message));
+    worker.once("error", reject);
+    worker.once("exit", () => {
+      clearInterval(watch);
+      reject(new Error(`the worker of ${name} ended without an answer`));
+    });
+  });
+  running.delete(name);
+  doneCount++;
+  const { finding, seconds } = answer;
+  const rate = seconds > 0 ? `${(count / seconds / 1_000).toFixed(0)}k/s` : "";
+  say(`${finding === null ? "ok  " : "FAIL"}  ${name.padEnd(40)} ${count} inputs, ${seconds.toFixed(1)} s ${rate}`);
+  if (finding !== null) {
+    findings.push(finding);
+    say(`  ${finding.what}\n  --seed ${finding.seed} --from ${finding.index} --count 1 ${name}\n  hex ${finding.hex}`);
+  }
+}
+
+const isTerminal = process.stdout.isTTY;
+function say(line: string): void {
+  if (isTerminal) process.stdout.write("\r\u001b[K");
+  console.log(line);
+}
+
+/** One line, over and over, where there is somebody to look at it. */
+const ticker = setInterval(() => {
+  if (!isTerminal) return;
+  const parts = [...running].map(([name, done]) => `${name} ${((Atomics.load(done, 0) * 100) / count).toFixed(0)} %`);
+  process.stdout.write(`\r\u001b[K${doneCount}/${names.length}  ${parts.join("  ")}`);
+}, PROGRESS_MILLIS);
+
+async function main(): Promise<void> {
+  if (unknown.length > 0) {
+    console.error(`no target ${unknown.join(", ")}; --list names them`);
+    process.exitCode = 2;
+    return;
+  }
+  if (values.list) {
+    for (const name of names) console.log(name);
+    return;
+  }
+  console.log(`fuzz: ${count} inputs for each of ${names.length} decoders, seed ${seed}`);
+  const waiting = [...names];
+  const lane = async (): Promise<void> => {
+    for (let name = waiting.shift(); name !== undefined; name = waiting.shift()) await attack(name);
+  };
+  await Promise.all(Array.from({ length: Math.max(1, availableParallelism()) }, lane));
+  const seconds = ((performance.now() - started) / 1_000).toFixed(0);
+  say(`${names.length - findings.length} passed, ${findings.length} failed, seed ${seed}, ${seconds} s`);
+  if (findings.length > 0) process.exitCode = 1;
+}
+
+try {
+  await main();
+} finally {
+  clearInterval(ticker);
+}

@@ -1,0 +1,8 @@
+import { BGP_TARGETS } from "./bgp-targets.ts";
+import type { FuzzTarget } from "./target.ts";
+
+/**
+ * Every decoder that reads what others send. A decoder is added by a list of its targets here; see `FuzzTarget` for
+ * what one consists of.
+ */
+export const TARGETS: readonly FuzzTarget[] = [...BGP_TARGETS];
