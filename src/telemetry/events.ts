@@ -31,6 +31,7 @@ const EVENTS = {
   "bgp.session.state": "info", //     from, to, cause (of the peer as an operator sees it)
   "bgp.connection.state": "debug", // slot, from, to, cause (of one of the peer's two connections)
   "bgp.connection.refused": "debug", // remote, reason
+  "bgp.listener.failed": "error", //  error
   "bgp.transport.failed": "warn", //  reason (logged when it changes)
   "bgp.notification.sent": "info", // code, subcode, section
   "bgp.notification.received": "warn", // code, subcode
@@ -49,6 +50,10 @@ const EVENTS = {
   "l2.announce.failed": "warn", //    vip, interfaceIndex, error (when it changes)
   "l2.announce.recovered": "info", // vip, interfaceIndex
   "l2.listen.failed": "warn", //      interfaceIndex, error (when it changes)
+  "l2.router.found": "info", //       interface, router, instead (of which other one, or null)
+  "l2.router.lost": "warn", //        interface, router (the link went down)
+  "l2.router.ignored": "warn", //     interface, router, current (once for each other router)
+  "l2.router.failed": "warn", //      interface, error (when it changes)
   "l2.conflict": "warn", //           vip, interfaceIndex, mac, count (once a minute for each party)
 } as const satisfies Record<string, "debug" | "info" | "warn" | "error">;
 

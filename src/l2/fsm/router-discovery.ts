@@ -14,7 +14,7 @@ import { unreachable } from "../../base/unreachable.ts";
  */
 export type State =
   /** The link is down, or has no usable link-local address of ours. */
-  | { readonly name: "down" }
+  | { readonly name: "down"; readonly advertisedAt: Instant | null }
   | {
       readonly name: "up";
       readonly router: Router | null;
@@ -80,20 +80,20 @@ const INITIAL_MILLIS_MAX = 4000;
 /** A router without lifetime, such as FRR here, advertises every ten seconds: three lost ones are too many. */
 const SILENCE_MILLIS = 35_000;
 
-export const INITIAL: State = { name: "down" };
+export const INITIAL: State = { name: "down", advertisedAt: null };
 
 /** Pure: equal arguments give an equal Step. `fraction` is chance, uniform in [0, 1). */
 export function step(state: State, event: Event, now: Instant, fraction: number): Step {
   if (state.name === "down") {
     // Nothing is due, heard or established on a link that is down.
-    return event.type === "link-up" ? stay(begin(now, fraction)) : stay(state);
+    return event.type === "link-up" ? stay(begin(state.advertisedAt, now, fraction)) : stay(state);
   }
   switch (event.type) {
     case "link-up":
       return stay(state);
     case "link-down":
       return {
-        state: INITIAL,
+        state: { name: "down", advertisedAt: state.advertisedAt },
         actions: state.router === null ? [] : [{ type: "lost", address: state.router.address }],
       };
     case "heard-advertisement":
@@ -117,16 +117,22 @@ type Up = Extract<State, { name: "up" }>;
 
 const stay = (state: State): Step => ({ state, actions: [] });
 
-const begin = (now: Instant, fraction: number): Up => ({
+const begin = (advertisedAt: Instant | null, now: Instant, fraction: number): Up => ({
   name: "up",
   router: null,
   hasSession: false,
   solicitAt: Instant.add(now, fraction * SOLICITATION_DELAY_MILLIS),
   solicitsLeft: SOLICITATIONS_MAX,
-  advertiseAt: now,
+  advertiseAt: notBefore(now, advertisedAt),
   initialLeft: INITIAL_ADVERTISEMENTS,
-  advertisedAt: null,
+  advertisedAt,
 });
+
+/** However fast a link goes down and up, and however often somebody asks. */
+function notBefore(at: Instant, advertisedAt: Instant | null): Instant {
+  const allowed = advertisedAt === null ? at : Instant.add(advertisedAt, BETWEEN_ADVERTISEMENTS_MILLIS);
+  return at > allowed ? at : allowed;
+}
 
 function heard(state: Up, event: Extract<Event, { type: "heard-advertisement" }>, now: Instant): Step {
   const { source: address, mac } = event;
@@ -147,9 +153,7 @@ const silenceOf = ({ lifetimeMillis }: Router): number => Math.min(lifetimeMilli
 
 /** At most half a second later, at least three seconds after the last (§6.2.6). */
 function answer(state: Up, now: Instant, fraction: number): Up {
-  const asked = Instant.add(now, fraction * ANSWER_DELAY_MILLIS);
-  const allowed = state.advertisedAt === null ? now : Instant.add(state.advertisedAt, BETWEEN_ADVERTISEMENTS_MILLIS);
-  const at = asked > allowed ? asked : allowed;
+  const at = notBefore(Instant.add(now, fraction * ANSWER_DELAY_MILLIS), state.advertisedAt);
   return at < state.advertiseAt ? { ...state, advertiseAt: at } : state;
 }
 

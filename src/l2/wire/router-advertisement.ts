@@ -1,4 +1,4 @@
-import { ip, type IpAddress, type Ipv6, ipFromBytes, ipToBytes, isIpv4, isLinkLocal } from "../../addr/ip.ts";
+import { ip, type Ipv6, ipFromBytes, isIpv4, isLinkLocal } from "../../addr/ip.ts";
 import { type Mac, macFromBytes, macToBytes } from "../../addr/mac.ts";
 import { Reader, Truncated, Writer } from "../../base/bytes.ts";
 
@@ -67,7 +67,7 @@ function decode(frame: Reader): RouterMessage | null {
   // What follows the packet is the padding of a short frame.
   const payload = frame.slice(length, "payload");
   if (checksum(addresses, payload) !== 0) return null;
-  const source = ipFromBytes(addresses.slice(0, 16)) as IpAddress;
+  const source = ipFromBytes(addresses.slice(0, 16));
   return isIpv4(source) ? null : decodeMessage(source, new Reader(payload), length);
 }
 
@@ -109,23 +109,4 @@ function checksum(addresses: Uint8Array, payload: Uint8Array): number {
   }
   while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16);
   return ~sum & 0xffff;
-}
-
-/** A frame as it would arrive: for tests, and for nothing that is sent. */
-export function frameOf(message: Uint8Array, source: Ipv6, destination: Ipv6, hopLimit = HOP_LIMIT): Uint8Array {
-  const addresses = new Writer(32).bytes(ipToBytes(source)).bytes(ipToBytes(destination)).finish();
-  const payload = message.slice();
-  const right = checksum(addresses, payload);
-  payload[2] = right >> 8;
-  payload[3] = right & 0xff;
-  return new Writer(128)
-    .bytes(new Uint8Array(12))
-    .u16(ETHERTYPE_IPV6)
-    .u32(0x6000_0000)
-    .u16(payload.length)
-    .u8(NEXT_HEADER_ICMPV6)
-    .u8(hopLimit)
-    .bytes(addresses)
-    .bytes(payload)
-    .finish();
 }

@@ -10,7 +10,7 @@ import {
   watchReadable,
 } from "./ffi.ts";
 
-const ETHERTYPE = { arp: 0x0806, ipv6: 0x86dd } as const;
+export const ETHERTYPE = { arp: 0x0806, ipv6: 0x86dd } as const;
 /** Longer frames are no ARP and no neighbour discovery that concerns an address. */
 const FRAME_LENGTH_MAX = 1514;
 /** Frames taken in one turn of the event loop: a flood on the segment must not hold up the rest of the daemon. */
@@ -35,7 +35,8 @@ export const segmentTaps: SegmentTaps = {
   },
 };
 
-function tap(
+/** @param filter  of classic BPF; null passes everything of the ethertype */
+export function tap(
   interfaceIndex: number,
   ethertype: number,
   filter: Uint8Array | null,
@@ -101,15 +102,19 @@ const JUMP_IF_EQUAL = 0x15;
 const RETURN = 0x06;
 
 /**
- * Passes ICMPv6 messages 135 and 136 that follow the IPv6 header directly; octets are counted from the Ethernet header.
+ * Passes ICMPv6 messages of two types that follow the IPv6 header directly; octets are counted from the Ethernet header.
  * All other IPv6 traffic of the node ends here, in the kernel.
  */
-const NEIGHBOUR_DISCOVERY = Uint8Array.from([
-  ...instruction(LOAD_OCTET, 0, 0, 20), //      next header
-  ...instruction(JUMP_IF_EQUAL, 0, 4, 58), //   ICMPv6, else to the end
-  ...instruction(LOAD_OCTET, 0, 0, 54), //      ICMPv6 type
-  ...instruction(JUMP_IF_EQUAL, 1, 0, 135), //  solicitation: pass
-  ...instruction(JUMP_IF_EQUAL, 0, 1, 136), //  advertisement: pass, else to the end
-  ...instruction(RETURN, 0, 0, 0xffff),
-  ...instruction(RETURN, 0, 0, 0),
-]);
+export const icmpv6Filter = (first: number, second: number): Uint8Array =>
+  Uint8Array.from([
+    ...instruction(LOAD_OCTET, 0, 0, 20), //          next header
+    ...instruction(JUMP_IF_EQUAL, 0, 4, 58), //       ICMPv6, else to the end
+    ...instruction(LOAD_OCTET, 0, 0, 54), //          ICMPv6 type
+    ...instruction(JUMP_IF_EQUAL, 1, 0, first), //    pass
+    ...instruction(JUMP_IF_EQUAL, 0, 1, second), //   pass, else to the end
+    ...instruction(RETURN, 0, 0, 0xffff),
+    ...instruction(RETURN, 0, 0, 0),
+  ]);
+
+/** Neighbour solicitations and advertisements. */
+const NEIGHBOUR_DISCOVERY = icmpv6Filter(135, 136);

@@ -45,7 +45,8 @@ export const segments: Segments = {
   },
 };
 
-function openIcmpv6(interfaceIndex: number): number {
+/** Sends ICMPv6 out of one interface, and receives nothing. The caller closes it. */
+export function openIcmpv6(interfaceIndex: number): number {
   return prepared(openSocket(AF_INET6, SOCK_RAW, IPPROTO_ICMPV6, true), (fd) => {
     const set = (what: string, name: number, value: Uint8Array): void =>
       setSocketOption(fd, what, IPPROTO_IPV6, name, value);
