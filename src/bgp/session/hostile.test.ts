@@ -4,6 +4,7 @@ import { hostPrefix, type Prefix } from "../../addr/prefix.ts";
 import { describeNotification } from "../wire/notification.ts";
 import { GOOD_MESSAGES, messageOf, octets, updateBody } from "../wire/test-support.ts";
 import { seeded } from "../../../test/support/virtual-time.ts";
+import type { RouteKey } from "./speaker.ts";
 import { HOSTS, RAW, rawRack } from "./test-support.ts";
 
 type RawRack = ReturnType<typeof rawRack>;
@@ -24,7 +25,7 @@ function established(): RawRack {
   net.clear();
   return net;
 }
-const learned = (net: RawRack): Prefix[] => [...net.a.received().get("b")!.keys()];
+const learned = (net: RawRack): RouteKey[] => [...net.a.received().get("b")!.keys()];
 /** What the speaker said before it closed. */
 const lastWords = (net: RawRack): string | null => {
   const said = net.notification();
@@ -121,7 +122,7 @@ describe("octets that are no BGP", () => {
   it.each([
     ["a request of the web", Uint8Array.from("GET / HTTP/1.1\r\n\r\n", (char) => char.charCodeAt(0)), "1/1"],
     ["a length of 18", octets(`${"ff".repeat(16)} 0012 04`), "1/2"],
-    ["a length of 65535", octets(`${"ff".repeat(16)} ffff 02`), "1/2"],
+    ["a KEEPALIVE of 65535", octets(`${"ff".repeat(16)} ffff 04`), "1/2"],
     ["a type of 77", octets(`${"ff".repeat(16)} 0013 4d`), "1/3"],
   ])("such as %s are answered by the right NOTIFICATION, before and after the OPEN", (_name, bytes, expected) => {
     const net = rawRack();

@@ -15,12 +15,14 @@ const EMPTY = new Uint8Array(0);
  * silent but for its end, so that nothing stale reaches the session.
  */
 export class Link implements StreamHandler {
-  /** Received and not yet framed; whoever frames it leaves the rest here. */
-  buffer: Uint8Array = EMPTY;
   readonly #owner: LinkOwner;
   #stream: ByteStream | null;
   #abandon: (() => void) | null = null;
   #dropped = false;
+  #bytes: Uint8Array = EMPTY;
+  #start = 0;
+  #end = 0;
+  #isHeld = false;
 
   /** @param stream  of a connection that the peer opened; null for one that is being dialled */
   constructor(owner: LinkOwner, stream: ByteStream | null) {
@@ -31,6 +33,36 @@ export class Link implements StreamHandler {
   /** Null until connected. */
   get stream(): ByteStream | null {
     return this.#stream;
+  }
+
+  /** Received and not yet consumed; good until the next octets come. */
+  get buffer(): Uint8Array {
+    return this.#bytes.subarray(this.#start, this.#end);
+  }
+
+  /** The first so many octets of `buffer` are done with. */
+  consume(length: number): void {
+    this.#start += length;
+  }
+
+  /** What is left is no whole message: it may be small, and what it was cut from large. */
+  settle(): void {
+    if (this.#bytes.length <= 3 * (this.#end - this.#start)) return;
+    this.#bytes = this.#bytes.slice(this.#start, this.#end);
+    this.#end -= this.#start;
+    this.#start = 0;
+  }
+
+  /** True while whole messages may wait in `buffer`: until `hold(false)` the stream is not read. */
+  get isHeld(): boolean {
+    return this.#isHeld;
+  }
+
+  hold(wanted: boolean): void {
+    if (wanted === this.#isHeld || this.#dropped) return;
+    this.#isHeld = wanted;
+    if (wanted) this.#stream?.pause();
+    else this.#stream?.resume();
   }
 
   /** @param abandon  gives up the attempt while there is no stream */
@@ -45,7 +77,9 @@ export class Link implements StreamHandler {
    */
   drop(abort: boolean): boolean {
     this.#dropped = true;
-    this.buffer = EMPTY;
+    this.#isHeld = false;
+    this.#bytes = EMPTY;
+    this.#start = this.#end = 0;
     if (this.#stream === null) this.#abandon?.();
     else if (abort) this.#stream.destroy();
     else this.#stream.close();
@@ -61,14 +95,25 @@ export class Link implements StreamHandler {
 
   onData(bytes: Uint8Array): void {
     if (this.#dropped) return;
-    if (this.buffer.length === 0) this.buffer = bytes;
-    else {
-      const whole = new Uint8Array(this.buffer.length + bytes.length);
-      whole.set(this.buffer);
-      whole.set(bytes, this.buffer.length);
-      this.buffer = whole;
-    }
+    if (this.#start === this.#end) {
+      this.#bytes = bytes;
+      this.#start = 0;
+      this.#end = bytes.length;
+    } else this.#append(bytes);
     this.#owner.received(this);
+  }
+
+  /** In steps that double, so that a message which comes octet by octet is not copied for each. */
+  #append(bytes: Uint8Array): void {
+    if (this.#end + bytes.length > this.#bytes.length) {
+      const before = this.buffer;
+      this.#bytes = new Uint8Array(2 * (before.length + bytes.length));
+      this.#bytes.set(before);
+      this.#start = 0;
+      this.#end = before.length;
+    }
+    this.#bytes.set(bytes, this.#end);
+    this.#end += bytes.length;
   }
 
   onDrain(): void {

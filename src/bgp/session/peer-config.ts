@@ -3,8 +3,11 @@ import type { Prefix } from "../../addr/prefix.ts";
 import type { Instant } from "../../base/time.ts";
 import type { Asn } from "../wire/asn.ts";
 import type { ExportPolicy, ImportPolicy } from "../rib/policy.ts";
+import type { Negotiated } from "../fsm/negotiation.ts";
 import type { Role } from "../wire/capabilities.ts";
 import type { AddressFamily } from "../wire/families.ts";
+import type { Diagnosis } from "./diagnosis.ts";
+import type { Direction } from "./message-ledger.ts";
 
 /** One configured peer. Values were checked where the configuration was read. */
 export interface PeerConfig {
@@ -107,26 +110,59 @@ export interface PeerError {
   readonly direction: "sent" | "received" | "transport";
 }
 
-/** One peer as an operator sees it. */
+/** The last NOTIFICATION of one direction. */
+export interface SeenNotification {
+  readonly code: number;
+  readonly subcode: number;
+  /** With its text, if it had one (RFC 9003). */
+  readonly message: string;
+  readonly at: Date;
+  /** How many there were since the peer was configured. */
+  readonly count: number;
+}
+
+/** UPDATEs with faults that kept the session (RFC 7606), since the peer was configured. */
+export interface MalformedCounts {
+  readonly updates: number;
+  /** Of these: those whose routes were taken for withdrawn. */
+  readonly withdrawn: number;
+  /** Faults by attribute type; "list" is the attribute list itself. */
+  readonly byAttribute: Readonly<Record<string, number>>;
+  /** The latest routes that are gone because of it, a few of them, until the peer announces them well. */
+  readonly last: { readonly at: Date; readonly prefixes: readonly Prefix[]; readonly reason: string } | null;
+}
+
+/** One peer as an operator sees it. Nothing in it is secret. */
 export interface PeerStatus {
   readonly name: string;
   readonly address: IpAddress;
   readonly port: number;
   /** The session's; without a session what is configured. */
   readonly asn: Asn | "external" | "internal";
+  /** Not configured itself, but one of a range (DynamicNeighbours). */
+  readonly dynamic: boolean;
   readonly state: "idle" | "connect" | "active" | "open-sent" | "open-confirm" | "established";
   /** When `state` last changed. */
   readonly since: Instant;
+  /** Why no session is tried for, though one is configured; null otherwise. */
+  readonly withheld: string | null;
   readonly establishedCount: number;
   readonly prefixesSent: number;
   readonly prefixesSentByFamily: Readonly<Record<AddressFamily, number>>;
   readonly prefixesReceived: number;
   /** Routes that the peer announced beyond what is kept; they are not stored. */
   readonly prefixesRefused: number;
+  /** Of the received: kept for a peer that is away, or not yet told again by one that is back. */
+  readonly prefixesStale: number;
+  /** Of the received: those that no traffic may follow, and why the first of them is one. */
+  readonly prefixesUnusable: { readonly count: number; readonly reason: string | null };
+  readonly malformed: MalformedCounts;
   /** Negotiated; null without a session. */
   readonly holdTimeSeconds: number | null;
   /** Negotiated; empty without a session. */
   readonly families: readonly AddressFamily[];
+  /** All that both OPENs together mean; null without a session. */
+  readonly negotiated: Negotiated | null;
   /** What the peer said of itself in its OPEN; null without a session. */
   readonly remote: {
     readonly identifier: Ipv4;
@@ -140,6 +176,16 @@ export interface PeerStatus {
   /** Configured families of which nothing is announced on the session, and why. */
   readonly notAnnounced: readonly { readonly family: AddressFamily; readonly reason: string }[];
   readonly lastError: PeerError | null;
+  readonly notifications: { readonly sent: SeenNotification | null; readonly received: SeenNotification | null };
+  /** Messages by type, and the last OPEN and NOTIFICATION of each direction as they were. */
+  readonly messages: { readonly received: Direction; readonly sent: Direction };
   readonly messagesReceived: number;
   readonly messagesSent: number;
+  /** Null when there is no BFD session. */
+  readonly bfd: BfdState | null;
+  /** What is wrong, and what would end it; null when nothing is known to be. */
+  readonly diagnosis: Diagnosis | null;
 }
+
+/** RFC 5880 §4.1; `unknown`: there is no BFD session. */
+export type BfdState = "up" | "down" | "admin-down" | "unknown";

@@ -1,15 +1,11 @@
-import type { Logger } from "pino";
-import type { IpAddress, Ipv4 } from "../../addr/ip.ts";
-import type { Prefix } from "../../addr/prefix.ts";
 import { Instant } from "../../base/time.ts";
 import { unreachable } from "../../base/unreachable.ts";
 import type { Alarm, Clock, Entropy } from "../../ports/clock.ts";
-import type { ByteStream, DialOptions, Dialer, StreamEnd, StreamHandler } from "../../ports/stream.ts";
-import { emit } from "../../telemetry/events.ts";
+import type { ByteStream, Dialer, StreamEnd, StreamHandler } from "../../ports/stream.ts";
+import type { ReadTcpCounters } from "../../ports/tcp-counters.ts";
 import type { Slot } from "../fsm/collision.ts";
-import type { FsmPeer, Negotiated } from "../fsm/negotiation.ts";
+import type { FsmPeer } from "../fsm/negotiation.ts";
 import {
-  leadingSlot,
   NEW_PEERING,
   type Peering,
   peeringDeadline,
@@ -17,55 +13,62 @@ import {
   type PeeringEvent,
   stepPeering,
 } from "../fsm/peering.ts";
-import type { Action, DropCause, Event } from "../fsm/state.ts";
-import type { ReceivedRoute } from "../rib/adj-rib-in.ts";
+import type { Action } from "../fsm/state.ts";
+import type { ReceivedRoute, RouteKey } from "../rib/adj-rib-in.ts";
 import type { DesiredRoutes } from "../rib/desired-routes.ts";
-import type { Asn } from "../wire/asn.ts";
+import { type AddressFamily, familyCodes } from "../wire/families.ts";
 import { type BgpFault, NOTIFICATION } from "../wire/faults.ts";
-import { frame } from "../wire/framing.ts";
-import { decodeMessage, type Decoded, encodeMessage, type Message } from "../wire/message.ts";
+import { encodeMessage } from "../wire/message.ts";
 import type { UpdateContext } from "../wire/path-attributes.ts";
 import { fsmPeerOf } from "./fsm-peer.ts";
+import { NO_SESSION, nextMessage } from "./incoming-messages.ts";
 import { Link, type LinkOwner } from "./link.ts";
-import type { PeerConfig, PeerStatus } from "./peer-config.ts";
+import type { BfdState, PeerConfig, PeerStatus } from "./peer-config.ts";
+import { PeerRoutes, type PeerRoutesDeps } from "./peer-routes.ts";
+import { acceptOptions, canonical, dialOptions, type LocalSpeaker } from "./peer-settings.ts";
 import { PeerTroubles } from "./peer-troubles.ts";
-import { RouteExchange } from "./route-exchange.ts";
+import { Recorder } from "./recorder.ts";
+import { statusOf } from "./session-status.ts";
+import { logTransition, visibleState } from "./transition-log.ts";
 
-export interface SessionDeps {
+export interface SessionDeps extends PeerRoutesDeps {
   readonly clock: Clock;
   readonly entropy: Entropy;
   readonly dialer: Dialer;
-  readonly log: Logger;
-  /** The other addresses of the interface that has this one. */
-  readonly localAddresses: (of: IpAddress) => readonly IpAddress[];
+  /** What the kernel drops tells a wrong key from silence; without it a diagnosis knows less. */
+  readonly readTcpCounters?: ReadTcpCounters;
 }
 
 const SLOTS = ["outgoing", "incoming"] as const;
 const UPDATE_ERROR = NOTIFICATION["update.malformed-attribute-list"].code;
-const NO_ROUTES: ReadonlyMap<Prefix, ReceivedRoute> = new Map();
+/** Messages of one connection that are read before others get their turn. */
+const MESSAGES_PER_TURN = 64;
+/** Connections of one peer that may still be closing when it opens another. */
+const CLOSING_COUNT_MAX = 8;
 
 /**
  * Shell around the state machine of one peer: streams and time in, `stepPeering`, actions out. It has no rules of its
- * own. The two connections of a collision are two links; the one that is established has a RouteExchange.
+ * own. The two connections of a collision are two links; the one that is established has a RouteExchange, and what the
+ * peer announces is kept beyond it by a RouteKeeping.
  */
 export class PeerSession {
-  readonly config: PeerConfig;
-  readonly #fsmPeer: FsmPeer;
+  readonly recorder: Recorder;
+  readonly #local: LocalSpeaker;
   readonly #deps: SessionDeps;
   readonly #changed: (isVisible: boolean) => void;
   readonly #alarm: Alarm;
   readonly #troubles: PeerTroubles;
+  readonly #routes: PeerRoutes;
   readonly #links: Record<Slot, Link | null> = { outgoing: null, incoming: null };
   /** Dropped, and not yet reported as ended. */
   readonly #closing = new Set<Link>();
+  readonly #isDynamic: boolean;
+  #config: PeerConfig;
+  #fsmPeer: FsmPeer;
   #peering: Peering = NEW_PEERING;
-  #exchange: RouteExchange | null = null;
-  /**
-   * The peer has refused one of our UPDATEs. FRR does while it does not know its interfaces, for the link-local address
-   * beside a global next hop that RFC 2545 §3 wants there; from then on that peer gets the global one alone.
-   */
-  #globalNextHopOnly = false;
-  #routes: DesiredRoutes | null = null;
+  /** Wanted, whether or not something keeps it from being started. */
+  #isWanted = false;
+  #bfd: BfdState | null = null;
   readonly #inbox: (() => void)[] = [];
   #running = false;
   #isChanged = false;
@@ -74,38 +77,91 @@ export class PeerSession {
   /** What the alarm rang for and was given a second look. */
   #lookedAt: Instant | null = null;
   #establishedCount = 0;
-  #messagesReceived = 0;
-  #messagesSent = 0;
 
-  /** @param changed  called after something happened; visible is what `status` and `received` tell */
+  /**
+   * @param changed  called after something happened; visible is what `status` and `received` tell
+   * @param isDynamic  the peer is not configured itself, but one of a range
+   */
   constructor(
     config: PeerConfig,
-    local: { readonly localAsn: Asn; readonly routerId: Ipv4 },
+    local: LocalSpeaker,
     deps: SessionDeps,
     changed: (isVisible: boolean) => void,
+    isDynamic = false,
   ) {
-    this.config = config;
+    const { clock, log, readTcpCounters = () => null } = deps;
+    this.#config = config;
+    this.#local = local;
     this.#deps = deps;
     this.#changed = changed;
-    this.#troubles = new PeerTroubles(config, deps.clock, deps.log);
-    this.#since = deps.clock.now();
-    this.#alarm = deps.clock.alarm(() => this.#ring());
+    this.#isDynamic = isDynamic;
     this.#fsmPeer = fsmPeerOf(config, local);
+    this.recorder = new Recorder(config, this.#fsmPeer, clock);
+    this.#troubles = new PeerTroubles(config, clock, log, readTcpCounters);
+    this.#routes = new PeerRoutes(config, local, deps);
+    this.#since = clock.now();
+    this.#alarm = clock.alarm(() => this.#ring());
   }
 
-  start(): void {
-    this.#run(() => this.#apply({ type: "start" }));
+  get config(): PeerConfig {
+    return this.#config;
   }
 
-  /** Closes the session with what `fault` says; `isQuiet` once TCP is done with it. */
-  stop(fault: BgpFault): void {
+  /** @param restarted  an earlier process of ours had a session with this peer, which may keep its routes meanwhile */
+  start(restarted = false): void {
+    this.#isWanted = true;
+    const { md5Missing } = this.#config;
+    this.#run(() => {
+      if (md5Missing === undefined) return this.#apply({ type: "start", restarted });
+      this.#troubles.withheld(`not started: ${md5Missing}`);
+      this.#isChanged = true;
+    });
+  }
+
+  /** Closes the session with what `fault` says, or without a word; `isQuiet` once TCP is done with it. */
+  stop(fault: BgpFault | null): void {
+    this.#isWanted = false;
     this.#run(() => this.#apply({ type: "stop", fault }));
   }
 
-  setRoutes(routes: DesiredRoutes): void {
-    this.#routes = routes;
+  /** Takes over settings of which `changeOf` says that they need no new session. */
+  setConfig(config: PeerConfig): void {
+    const before = this.#config;
+    this.#config = config;
+    this.#fsmPeer = fsmPeerOf(config, this.#local);
+    this.recorder.settings(this.#fsmPeer);
+    this.#troubles.peer = config;
     this.#run(() => {
-      if (this.#exchange?.setRoutes(routes)) this.#isChanged = true;
+      for (const family of this.#routes.setPeer(config)) this.#ask(family);
+      this.#isChanged = true;
+      const hasLimit = canonical(before.maxPrefixes) !== canonical(config.maxPrefixes);
+      const isCaller = before.passive !== config.passive && this.#routes.session === null;
+      if (!this.#isWanted || !(hasLimit || isCaller)) return;
+      if (isCaller) this.#apply({ type: "stop", fault: { kind: "cease.other-configuration-change" } });
+      if (!this.#peering.started) this.#apply({ type: "start" });
+    });
+  }
+
+  setRoutes(routes: DesiredRoutes): void {
+    this.#run(() => {
+      if (this.#routes.setDesired(routes)) this.#isChanged = true;
+    });
+  }
+
+  /** Asks the peer to prefer other ways to our routes (RFC 8326). */
+  setDraining(isDraining: boolean): void {
+    this.#run(() => this.#routes.setDraining(isDraining));
+  }
+
+  /** @param controlPlaneIndependent  the peer's C bit: its BFD goes on when its BGP does not (RFC 5882 §4.3) */
+  setBfdState(state: BfdState, controlPlaneIndependent: boolean): void {
+    if (state === this.#bfd) return;
+    this.#bfd = state;
+    this.#run(() => {
+      this.#isChanged = true;
+      if (state === "up") this.#apply({ type: "bfd-up" });
+      else if (state === "down") this.#apply({ type: "bfd-down", controlPlaneIndependent });
+      else this.#apply({ type: "bfd-gone" });
     });
   }
 
@@ -114,47 +170,57 @@ export class PeerSession {
    * callback of this session.
    */
   accept(stream: ByteStream): StreamHandler | null {
-    if (this.#running) return null;
+    if (this.#running || this.#closing.size >= CLOSING_COUNT_MAX) return null;
+    try {
+      stream.setOptions(acceptOptions(this.#config));
+    } catch (error) {
+      this.#troubles.ended({ kind: "failed", message: (error as Error).message }, "open");
+      return null;
+    }
     this.#run(() => this.#apply({ type: "accepted" }, stream));
     const link = this.#links.incoming;
     return link?.stream === stream ? link : null;
   }
 
   status(): PeerStatus {
-    const { name, address, port, asn } = this.config;
-    const exchange = this.#exchange;
-    return {
-      name,
-      address,
-      port,
-      asn,
-      state: this.#visibleState(),
+    return statusOf({
+      config: this.#config,
+      local: this.#local,
+      isDynamic: this.#isDynamic,
+      state: visibleState(this.#peering),
       since: this.#since,
       establishedCount: this.#establishedCount,
-      ...(exchange?.counts() ?? NO_COUNTS),
-      holdTimeSeconds: exchange?.session.holdTimeSeconds ?? null,
-      families: exchange?.session.families ?? [],
-      remote: exchange === null ? null : remoteOf(exchange.session),
-      localAddress: exchange?.stream.local.address ?? null,
-      notAnnounced: exchange?.notAnnounced() ?? [],
-      lastError: this.#troubles.last,
-      messagesReceived: this.#messagesReceived,
-      messagesSent: this.#messagesSent,
-    };
+      isSuspended: this.#isSuspended,
+      bfd: this.#bfd,
+      routes: this.#routes,
+      troubles: this.#troubles,
+      recorder: this.recorder,
+    });
   }
 
-  received(): ReadonlyMap<Prefix, ReceivedRoute> {
-    return this.#exchange?.received ?? NO_ROUTES;
+  received(): ReadonlyMap<RouteKey, ReceivedRoute> {
+    return this.#routes.received;
   }
 
   /** True when the peer, if there is a session, was told everything. */
   get isFlushed(): boolean {
-    return this.#exchange?.isFlushed ?? true;
+    return this.#routes.isFlushed;
+  }
+
+  /** True when the peer keeps our routes while we restart (RFC 4724 §4.2). */
+  get isHelped(): boolean {
+    return this.#config.gracefulRestart !== undefined && this.#routes.session?.gracefulRestart != null;
   }
 
   /** True when nothing of an earlier connection is left. */
   get isQuiet(): boolean {
     return this.#closing.size === 0;
+  }
+
+  /** True when there is no connection, and nothing to remember the peer for. */
+  get isVacant(): boolean {
+    const isIdle = SLOTS.every((slot) => this.#links[slot] === null);
+    return isIdle && this.isQuiet && !this.#routes.isKeeping && !this.#isSuspended;
   }
 
   /** Resets what is still closing. The session must have been stopped. */
@@ -163,8 +229,13 @@ export class PeerSession {
     for (const link of this.#closing) link.drop(true);
   }
 
+  /** The peer announced too much, and is kept away for it. */
+  get #isSuspended(): boolean {
+    return this.#isWanted && !this.#peering.started && this.#config.md5Missing === undefined;
+  }
+
   readonly #owner: LinkOwner = {
-    opened: (link) => this.#run(() => this.#onLink(link, { type: "tcp-connected" })),
+    opened: (link) => this.#run(() => this.#opened(link)),
     received: (link) => this.#run(() => this.#read(link)),
     drained: () => this.#run(() => void (this.#hasWritten = true)),
     ended: (link, end) => this.#run(() => this.#ended(link, end)),
@@ -180,7 +251,9 @@ export class PeerSession {
       this.#writeRoutes();
     }
     this.#running = false;
-    this.#alarm.set(Instant.earliest(peeringDeadline(this.#peering), this.#exchange?.deadline ?? null));
+    const now = this.#deps.clock.now();
+    const backlog = SLOTS.some((slot) => this.#links[slot]?.isHeld) ? now : null;
+    this.#alarm.set(Instant.earliest(backlog, peeringDeadline(this.#peering), this.#routes.deadline));
     const isVisible = this.#isChanged;
     this.#isChanged = false;
     this.#changed(isVisible);
@@ -192,6 +265,10 @@ export class PeerSession {
    */
   #ring(): void {
     const now = this.#deps.clock.now();
+    for (const slot of SLOTS) {
+      const link = this.#links[slot];
+      if (link?.isHeld) this.#run(() => this.#read(link));
+    }
     const due = SLOTS.map((slot) => this.#peering[slot]).find(
       (state) => "hold" in state && Instant.isDue(state.hold, now),
     );
@@ -201,26 +278,31 @@ export class PeerSession {
       this.#alarm.set(Instant.add(now, 1));
       return;
     }
-    this.#run(() => this.#apply({ type: "time-passed" }));
+    this.#run(() => {
+      if (this.#routes.expire()) this.#isChanged = true;
+      this.#apply({ type: "time-passed" });
+    });
   }
 
-  /** Cuts messages off what arrived, until the link is dropped or the rest is no whole message. */
+  #opened(link: Link): void {
+    const slot = this.#slotOf(link);
+    if (slot === null || link.stream === null) return;
+    this.recorder.connected(slot, link.stream.local.address, link.stream.remote.address);
+    this.#apply({ type: "connection", slot, event: { type: "tcp-connected" } });
+  }
+
+  /** Takes messages until the link is dropped, the rest is no whole one, or the turn is over. */
   #read(link: Link): void {
-    for (let slot = this.#slotOf(link); slot !== null; slot = this.#slotOf(link)) {
-      const framed = frame(link.buffer);
-      if (framed.kind === "need-more") {
-        // What waits is small; what it was cut from may be large.
-        link.buffer = link.buffer.slice();
-        return;
-      }
-      if (framed.kind === "fault") return this.#onLink(link, { type: "faulted", fault: framed.fault });
-      link.buffer = link.buffer.subarray(framed.bytes.length);
-      this.#messagesReceived++;
-      const decoded = decodeMessage(framed.bytes, this.#contextOf(slot));
-      if (decoded.kind === "message" && decoded.faults.length > 0) {
-        this.#exchange?.noteMalformed(framed.bytes, decoded.faults, this.#deps.clock.now());
-      }
-      this.#onLink(link, eventOf(decoded));
+    for (let left = MESSAGES_PER_TURN; ; left--) {
+      const slot = this.#slotOf(link);
+      if (slot === null) return;
+      if (left === 0) return link.hold(true);
+      const incoming = nextMessage(link, this.#contextOf(slot));
+      if (incoming === null) return link.hold(false);
+      const { event, octets, faults } = incoming;
+      if (octets !== null) this.recorder.received(slot, octets);
+      if (octets !== null && faults.length > 0) this.#routes.noteMalformed(octets, faults);
+      this.#apply({ type: "connection", slot, event });
     }
   }
 
@@ -230,42 +312,23 @@ export class PeerSession {
     if (slot === null) return;
     this.#troubles.ended(end, link.stream === null ? "connecting" : "open");
     this.#isChanged = true;
-    this.#onLink(link, { type: "tcp-failed" });
-  }
-
-  #onLink(link: Link, event: Event): void {
-    const slot = this.#slotOf(link);
-    if (slot !== null) this.#apply({ type: "connection", slot, event });
+    this.#apply({ type: "connection", slot, event: { type: "tcp-failed" } });
   }
 
   /** @param accepted  the stream that an "accepted" is about */
   #apply(event: PeeringEvent, accepted: ByteStream | null = null): void {
     const before = this.#peering;
-    const visibleBefore = this.#visibleState();
     const now = this.#deps.clock.now();
-    const { peering, actions } = stepPeering(before, event, now, this.#fsmPeer, this.#deps.entropy.fraction());
+    const draw = this.#deps.entropy.fraction();
+    const { peering, actions } = stepPeering(before, event, now, this.#fsmPeer, draw);
     this.#peering = peering;
-    if (this.#exchange !== null && !SLOTS.some((slot) => peering[slot].name === "established")) this.#exchange = null;
+    this.recorder.event(event, now, draw, peering);
     for (const action of actions) this.#perform(action, accepted);
     for (const slot of SLOTS) this.#establish(slot);
-    this.#report(before, visibleBefore, event, now);
-  }
-
-  /** The one log line per transition. */
-  #report(before: Peering, visibleBefore: PeerStatus["state"], event: PeeringEvent, now: Instant): void {
-    const cause = event.type === "connection" ? event.event.type : event.type;
-    for (const slot of SLOTS) {
-      const [from, to] = [before[slot].name, this.#peering[slot].name];
-      if (from === to) continue;
-      emit(this.#deps.log, "bgp.connection.state", { slot, from, to, cause }, `${slot} connection: ${from} to ${to}`);
-    }
-    const visible = this.#visibleState();
-    if (visible === visibleBefore) return;
+    logTransition(this.#deps.log, before, this.#peering, event);
+    if (visibleState(before) === visibleState(this.#peering)) return;
     this.#since = now;
     this.#isChanged = true;
-    if (visible !== "established" && visibleBefore !== "established") return;
-    const fields = { from: visibleBefore, to: visible, cause };
-    emit(this.#deps.log, "bgp.session.state", fields, visible === "established" ? "session up" : "session down");
   }
 
   #perform(action: PeeringAction, accepted: ByteStream | null): void {
@@ -276,6 +339,7 @@ export class PeerSession {
         break;
       case "admit":
         this.#links.incoming = new Link(this.#owner, accepted);
+        if (accepted !== null) this.recorder.connected("incoming", accepted.local.address, accepted.remote.address);
         break;
       case "perform":
         this.#performOn(action.slot, action.action);
@@ -290,53 +354,70 @@ export class PeerSession {
       case "dial": {
         const link = new Link(this.#owner, null);
         this.#links[slot] = link;
-        link.dialled(this.#deps.dialer.dial(dialOptions(this.config), link));
+        link.dialled(this.#deps.dialer.dial(dialOptions(this.#config), link));
         break;
       }
       case "send":
-        this.#send(slot, action.message);
+        this.#write(slot, encodeMessage(action.message, this.#contextOf(slot)));
         break;
       case "drop":
-        this.#drop(slot, action.cause, action.abort);
+        this.#drop(slot, action);
         break;
       case "deliver":
-        if (this.#exchange?.deliver(action.decoded)) this.#isChanged = true;
+        if (this.#routes.deliver(action.decoded)) this.#isChanged = true;
+        this.#limit();
         break;
       case "refresh":
-        this.#exchange?.resend(action.request);
+        if (this.#routes.refresh(action.request)) this.#isChanged = true;
         break;
       default:
         unreachable(action);
     }
   }
 
-  #send(slot: Slot, message: Message): void {
-    this.#links[slot]?.stream?.write(encodeMessage(message, this.#contextOf(slot)));
-    this.#messagesSent++;
+  #write(slot: Slot, message: Uint8Array): void {
+    const stream = this.#links[slot]?.stream;
+    if (stream == null) return;
+    this.recorder.sent(slot, message);
+    stream.write(message);
     this.#hasWritten = true;
   }
 
-  #drop(slot: Slot, cause: DropCause, abort: boolean): void {
+  #drop(slot: Slot, { cause, abort, end }: Action & { readonly type: "drop" }): void {
     this.#troubles.dropped(cause);
-    if (cause.kind === "notification" && cause.notification.code === UPDATE_ERROR) this.#globalNextHopOnly = true;
+    if (cause.kind === "notification" && cause.notification.code === UPDATE_ERROR) this.#routes.wereRefused();
+    if (end !== "none") this.#routes.end(end);
     this.#isChanged = true;
     const link = this.#links[slot];
     this.#links[slot] = null;
     if (link?.drop(abort)) this.#closing.add(link);
   }
 
+  /** Ends the session that has passed its prefix limit, once what led to it is done with. */
+  #limit(): void {
+    const { exceeded } = this.#routes;
+    if (exceeded === null || this.#routes.session === null) return;
+    const { family, limit } = exceeded;
+    const fault: BgpFault = { kind: "cease.max-prefixes", ...familyCodes(family), limit };
+    const restartSeconds = this.#config.maxPrefixes?.restartSeconds ?? null;
+    this.#inbox.push(() => {
+      if (this.#routes.session !== null) this.#apply({ type: "suspend", fault, restartSeconds });
+    });
+  }
+
+  /** Asks the peer for all of a family (RFC 2918 §4). */
+  #ask(family: AddressFamily): void {
+    const slot = SLOTS.find((one) => this.#peering[one].name === "established");
+    const request = { type: "route-refresh", ...familyCodes(family), subtype: 0 } as const;
+    if (slot !== undefined) this.#write(slot, encodeMessage(request, this.#contextOf(slot)));
+  }
+
   /** Begins the exchange of routes on the connection that has just come up. */
   #establish(slot: Slot): void {
     const state = this.#peering[slot];
     const stream = this.#links[slot]?.stream ?? null;
-    if (state.name !== "established" || this.#exchange !== null || stream === null) return;
-    const { log, localAddresses } = this.#deps;
-    const { localAsn } = this.#fsmPeer;
-    const { session } = state;
-    const globalNextHopOnly = this.#globalNextHopOnly;
-    const exchange = { peer: this.config, localAsn, session, stream, localAddresses, globalNextHopOnly, log };
-    this.#exchange = new RouteExchange(exchange);
-    if (this.#routes !== null) this.#exchange.setRoutes(this.#routes);
+    if (state.name !== "established" || this.#routes.session !== null || stream === null) return;
+    this.#routes.begin(state.session, stream);
     this.#establishedCount++;
     this.#troubles.over();
   }
@@ -344,21 +425,19 @@ export class PeerSession {
   /** Writes UPDATEs as far as TCP takes them, and tells the timers that watch over what we send. */
   #writeRoutes(): void {
     const slot = SLOTS.find((one) => this.#peering[one].name === "established");
-    if (this.#exchange === null || slot === undefined) return;
-    const count = this.#exchange.pump(this.#deps.clock.now());
+    if (slot === undefined) return;
+    let count = 0;
+    for (let message = this.#routes.next(); message !== null; message = this.#routes.next()) {
+      this.#write(slot, message);
+      count++;
+    }
     if (count > 0) {
-      this.#messagesSent += count;
-      this.#hasWritten = true;
       this.#isChanged = true;
       this.#apply({ type: "connection", slot, event: { type: "sent-update" } });
     }
-    if (!this.#hasWritten || this.#exchange.stream.queuedBytes > 0) return;
+    if (!this.#hasWritten || (this.#links[slot]?.stream?.queuedBytes ?? 0) > 0) return;
     this.#hasWritten = false;
     this.#apply({ type: "connection", slot, event: { type: "drained" } });
-  }
-
-  #visibleState(): PeerStatus["state"] {
-    return this.#peering[leadingSlot(this.#peering)].name;
   }
 
   #slotOf(link: Link): Slot | null {
@@ -367,50 +446,6 @@ export class PeerSession {
 
   #contextOf(slot: Slot): UpdateContext {
     const state = this.#peering[slot];
-    if ("session" in state) return state.session;
-    return { fourOctetAs: true, external: this.#fsmPeer.peerAsn !== this.#fsmPeer.localAsn, families: [] };
+    return "session" in state ? state.session : NO_SESSION;
   }
-}
-
-const NO_COUNTS = {
-  prefixesSent: 0,
-  prefixesSentByFamily: { "ipv4-unicast": 0, "ipv6-unicast": 0 },
-  prefixesReceived: 0,
-  prefixesRefused: 0,
-} as const;
-
-const remoteOf = (session: Negotiated): NonNullable<PeerStatus["remote"]> => ({
-  identifier: session.peerIdentifier,
-  fourOctetAs: session.fourOctetAs,
-  routeRefresh: session.routeRefresh,
-  gracefulRestartSeconds: session.gracefulRestart?.restartTimeSeconds ?? null,
-});
-
-function eventOf(decoded: Decoded): Event {
-  if (decoded.kind === "fault") return { type: "faulted", fault: decoded.fault };
-  const { message, faults } = decoded;
-  switch (message.type) {
-    case "open":
-      return { type: "received-open", open: message };
-    case "update":
-      return { type: "received-update", decoded: { update: message, faults } };
-    case "notification":
-      return { type: "received-notification", notification: message };
-    case "keepalive":
-      return { type: "received-keepalive" };
-    case "route-refresh":
-      return { type: "received-route-refresh", request: message };
-    default:
-      return unreachable(message);
-  }
-}
-
-function dialOptions(peer: PeerConfig): DialOptions {
-  return {
-    remote: { address: peer.address, port: peer.port },
-    ttl: peer.ttl,
-    ...(peer.localAddress === undefined ? {} : { localAddress: peer.localAddress }),
-    ...(peer.interfaceName === undefined ? {} : { interfaceName: peer.interfaceName }),
-    ...(peer.md5Password === undefined ? {} : { md5Password: peer.md5Password }),
-  };
 }

@@ -7,7 +7,7 @@ import { emit } from "../../telemetry/events.ts";
 import type { DropCause } from "../fsm/state.ts";
 import { describeFault, NOTIFICATION, sectionOf } from "../wire/faults.ts";
 import { describeNotification } from "../wire/notification.ts";
-import type { ConnectionEnd } from "./diagnosis.ts";
+import type { ConnectionEnd, DiagnosisFacts } from "./diagnosis.ts";
 import type { PeerConfig, PeerError, SeenNotification } from "./peer-config.ts";
 import { describeEnd, noAnswer, type Stage } from "./transport-words.ts";
 
@@ -38,6 +38,7 @@ export class PeerTroubles {
     this.#clock = clock;
     this.#log = log;
     this.#readCounters = readCounters;
+    this.#counters = readCounters();
   }
 
   set peer(peer: PeerConfig) {
@@ -54,17 +55,8 @@ export class PeerTroubles {
   }
 
   /** For a diagnosis. */
-  get facts(): {
-    readonly lastEnd: ConnectionEnd | null;
-    readonly collisions: number;
-    readonly counted: TcpCounters | null;
-  } {
+  get facts(): Pick<DiagnosisFacts, "lastEnd" | "collisions" | "counted"> {
     return { lastEnd: this.#lastEnd, collisions: this.#collisions, counted: this.#counted };
-  }
-
-  /** An attempt to connect begins: what the kernel drops from now on may be its answer. */
-  dialling(): void {
-    this.#counters = this.#readCounters();
   }
 
   /** A session is up: the next trouble of TCP is news again, even if it is the same. */
@@ -72,6 +64,8 @@ export class PeerTroubles {
     this.#lastTransport = "";
     this.#lastEnd = null;
     this.#collisions = 0;
+    this.#counted = null;
+    this.#counters = this.#readCounters();
   }
 
   /** Why there is no session although nothing happened: what the configuration lacks. */
@@ -143,8 +137,10 @@ export class PeerTroubles {
     this.#notifications[direction] = { code, subcode, message, at: this.#clock.wallTime(), count };
   }
 
+  /** What the kernel has dropped since the last end: the peer calls when it likes, also between two attempts of ours. */
   #count(): void {
     const [before, now] = [this.#counters, this.#readCounters()];
+    this.#counters = now;
     this.#counted =
       before === null || now === null
         ? null

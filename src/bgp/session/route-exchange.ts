@@ -1,18 +1,13 @@
 import type { Logger } from "pino";
 import type { IpAddress } from "../../addr/ip.ts";
-import type { Prefix } from "../../addr/prefix.ts";
 import { Instant } from "../../base/time.ts";
 import type { ByteStream } from "../../ports/stream.ts";
 import { emit } from "../../telemetry/events.ts";
 import type { Negotiated } from "../fsm/negotiation.ts";
-import { AdjRibIn, RECEIVED_COUNT_MAX, type ReceivedRoute } from "../rib/adj-rib-in.ts";
 import { AdjRibOut } from "../rib/adj-rib-out.ts";
 import type { DesiredRoutes } from "../rib/desired-routes.ts";
 import type { Asn } from "../wire/asn.ts";
-import { type AddressFamily, familyFromCodes } from "../wire/families.ts";
-import { NOTIFICATION } from "../wire/faults.ts";
-import type { RouteRefresh } from "../wire/message.ts";
-import { type AttributeFault, type DecodedUpdate, wantsWithdrawal } from "../wire/update.ts";
+import { type AddressFamily, FAMILIES } from "../wire/families.ts";
 import { chooseNextHop } from "./next-hops.ts";
 import type { PeerConfig, PeerStatus } from "./peer-config.ts";
 
@@ -20,12 +15,8 @@ import type { PeerConfig, PeerStatus } from "./peer-config.ts";
 const QUEUED_BYTES_MAX = 65_536;
 /** At most one full resend of a family in this time, however often the peer asks (RFC 2918). */
 const REFRESH_MILLIS = 1000;
-/** At most one log line about malformed UPDATEs in this time, and so many octets of the message in it. */
-const MALFORMED_LOG_MILLIS = 10_000;
-const MALFORMED_LOG_OCTETS = 512;
 
 export interface ExchangeDeps {
-  readonly peer: PeerConfig;
   readonly localAsn: Asn;
   readonly session: Negotiated;
   readonly stream: ByteStream;
@@ -35,24 +26,23 @@ export interface ExchangeDeps {
   readonly log: Logger;
 }
 
-/** The routes of one established session, both ways. Lives as long as the session. */
+/** What the peer of one established session is told. Lives as long as the session. */
 export class RouteExchange {
   readonly #deps: ExchangeDeps;
   readonly #out: AdjRibOut;
-  readonly #in: AdjRibIn;
+  #peer: PeerConfig;
+  #routes: DesiredRoutes | null = null;
   #notAnnounced: PeerStatus["notAnnounced"] = [];
   /** Families that the peer wants again, and when they may be sent. */
   readonly #wanted = new Set<AddressFamily>();
   #refreshAt: Instant | null = null;
-  readonly #ignored = new Set<string>();
-  #malformedAt: Instant | null = null;
-  #malformedCount = 0;
 
-  constructor(deps: ExchangeDeps) {
+  constructor(peer: PeerConfig, isDraining: boolean, deps: ExchangeDeps) {
+    this.#peer = peer;
     this.#deps = deps;
-    const { session, localAsn, stream } = deps;
-    this.#out = new AdjRibOut({ ...session, localAsn });
-    this.#in = new AdjRibIn({ ...session, localAsn, localAddress: stream.local.address });
+    const { session, localAsn } = deps;
+    this.#out = new AdjRibOut({ ...session, localAsn, peerAddress: peer.address }, peer.exportPolicy ?? null);
+    this.#out.setDraining(isDraining);
   }
 
   get stream(): ByteStream {
@@ -63,13 +53,20 @@ export class RouteExchange {
     return this.#deps.session;
   }
 
-  get received(): ReadonlyMap<Prefix, ReceivedRoute> {
-    return this.#in.routes;
-  }
-
   /** True when the peer was told everything and TCP has taken it. */
   get isFlushed(): boolean {
     return this.#out.isDone && this.#deps.stream.queuedBytes === 0;
+  }
+
+  /** @returns true when what is not announced, or why, has changed */
+  setPeer(peer: PeerConfig): boolean {
+    this.#peer = peer;
+    this.#out.setExportPolicy(peer.exportPolicy ?? null);
+    return this.#routes === null ? false : this.setRoutes(this.#routes);
+  }
+
+  setDraining(isDraining: boolean): void {
+    this.#out.setDraining(isDraining);
   }
 
   /**
@@ -78,18 +75,20 @@ export class RouteExchange {
    * @returns true when what is not announced, or why, has changed
    */
   setRoutes(routes: DesiredRoutes): boolean {
-    const { peer, session, stream, localAddresses, globalNextHopOnly: globalOnly, log } = this.#deps;
+    this.#routes = routes;
+    const { session, stream, localAddresses, globalNextHopOnly: globalOnly, log } = this.#deps;
     const before = this.#notAnnounced.map(({ reason }) => reason);
     const missing: { family: AddressFamily; reason: string }[] = [];
     const sessionAddress = stream.local.address;
+    const { extendedNextHop } = session;
     const others = localAddresses(sessionAddress);
-    const surroundings = { sessionAddress, others, announced: routes, globalOnly };
-    for (const family of peer.families) {
+    const surroundings = { sessionAddress, others, announced: routes, globalOnly, extendedNextHop };
+    for (const family of this.#peer.families) {
       if (!session.families.includes(family)) {
         missing.push({ family, reason: "the peer does not offer it" });
         continue;
       }
-      const chosen = chooseNextHop(peer, family, surroundings);
+      const chosen = chooseNextHop(this.#peer, family, surroundings);
       if ("reason" in chosen) missing.push({ family, reason: chosen.reason });
       this.#out.setNextHop(family, "reason" in chosen ? null : chosen);
     }
@@ -102,85 +101,29 @@ export class RouteExchange {
     return before.join() !== missing.map(({ reason }) => reason).join();
   }
 
-  /** When `pump` has something to do by itself. */
+  /** When `next` has something to say by itself. */
   get deadline(): Instant | null {
     return this.#wanted.size === 0 ? null : this.#refreshAt;
   }
 
-  /**
-   * Writes what the peer is to be told, as far as TCP takes it.
-   *
-   * @returns the number of messages written
-   */
-  pump(now: Instant): number {
+  /** The peer asks for all of a negotiated family. */
+  resend(family: AddressFamily): void {
+    this.#wanted.add(family);
+  }
+
+  /** The next message to write; null when the peer knows everything, or TCP still holds enough. */
+  next(now: Instant): Uint8Array | null {
     if (this.#wanted.size > 0 && (this.#refreshAt === null || now >= this.#refreshAt)) {
       for (const family of this.#wanted) this.#out.refresh(family);
       this.#wanted.clear();
       this.#refreshAt = Instant.add(now, REFRESH_MILLIS);
     }
-    let count = 0;
-    while (this.#deps.stream.queuedBytes < QUEUED_BYTES_MAX) {
-      const message = this.#out.next();
-      if (message === null) break;
-      this.#deps.stream.write(message);
-      count++;
-    }
-    return count;
+    return this.#deps.stream.queuedBytes < QUEUED_BYTES_MAX ? this.#out.next() : null;
   }
 
-  /** A family that we do not exchange is nothing to resend. */
-  resend({ afi, safi }: RouteRefresh): void {
-    const family = familyFromCodes(afi, safi);
-    if (family !== null && this.#deps.session.families.includes(family)) this.#wanted.add(family);
-    else this.#ignoreOnce(`route refresh for AFI ${afi} SAFI ${safi}, which is not exchanged`);
-  }
-
-  /** @returns true when a received route changed */
-  deliver(decoded: DecodedUpdate): boolean {
-    const { mpReach, mpUnreach } = decoded.update.attributes;
-    for (const one of [mpReach, mpUnreach]) {
-      if (one !== undefined && !("family" in one)) {
-        this.#ignoreOnce(`routes of AFI ${one.afi} SAFI ${one.safi}, which is not exchanged`);
-      }
-    }
-    if (decoded.update.nlri.length > 0 && !this.#deps.session.families.includes("ipv4-unicast")) {
-      this.#ignoreOnce("IPv4 routes, which are not exchanged");
-    }
-    const changed = this.#in.apply(decoded);
-    if (this.#in.refusedCount > 0) this.#ignoreOnce(`routes beyond the ${RECEIVED_COUNT_MAX} that are kept`);
-    return changed;
-  }
-
-  /** Says what was wrong with an UPDATE that did not end the session (RFC 7606 §6), bounded in rate and size. */
-  noteMalformed(message: Uint8Array, faults: readonly AttributeFault[], now: Instant): void {
-    this.#malformedCount++;
-    if (this.#malformedAt !== null && now < Instant.add(this.#malformedAt, MALFORMED_LOG_MILLIS)) return;
-    const withdrawn = wantsWithdrawal(faults);
-    const fields = {
-      attributes: [...new Set(faults.map((one) => one.code))],
-      faults: [...new Set(faults.map((one) => one.fault.kind))],
-      sections: [...new Set(faults.map((one) => NOTIFICATION[one.fault.kind].section))],
-      withdrawn,
-      suppressed: this.#malformedCount - 1,
-      hex: hex(message.subarray(0, MALFORMED_LOG_OCTETS)),
-    };
-    const text = withdrawn ? "malformed UPDATE, its routes are withdrawn" : "malformed UPDATE, attribute discarded";
-    emit(this.#deps.log, "bgp.update.malformed", fields, text);
-    this.#malformedAt = now;
-    this.#malformedCount = 0;
-  }
-
-  counts(): Pick<PeerStatus, "prefixesSent" | "prefixesSentByFamily" | "prefixesReceived" | "prefixesRefused"> {
-    const byFamily = {
-      "ipv4-unicast": this.#out.count("ipv4-unicast"),
-      "ipv6-unicast": this.#out.count("ipv6-unicast"),
-    };
-    return {
-      prefixesSent: byFamily["ipv4-unicast"] + byFamily["ipv6-unicast"],
-      prefixesSentByFamily: byFamily,
-      prefixesReceived: this.#in.routes.size,
-      prefixesRefused: this.#in.refusedCount,
-    };
+  counts(): Pick<PeerStatus, "prefixesSent" | "prefixesSentByFamily"> {
+    const [ipv4, ipv6] = FAMILIES.map((family) => this.#out.count(family)) as [number, number];
+    return { prefixesSent: ipv4 + ipv6, prefixesSentByFamily: { "ipv4-unicast": ipv4, "ipv6-unicast": ipv6 } };
   }
 
   notAnnounced(): PeerStatus["notAnnounced"] {
@@ -193,15 +136,4 @@ export class RouteExchange {
       })),
     ];
   }
-
-  #ignoreOnce(what: string): void {
-    if (this.#ignored.has(what) || this.#ignored.size >= IGNORED_COUNT_MAX) return;
-    this.#ignored.add(what);
-    emit(this.#deps.log, "bgp.update.ignored", { reason: what }, `the peer sends ${what}`);
-  }
 }
-
-/** Kinds of things ignored that are logged, per session: the peer chooses what it sends. */
-const IGNORED_COUNT_MAX = 16;
-
-const hex = (bytes: Uint8Array): string => Array.from(bytes, (octet) => octet.toString(16).padStart(2, "0")).join("");

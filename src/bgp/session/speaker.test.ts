@@ -6,7 +6,7 @@ import type { ByteStream, StreamHandler } from "../../ports/stream.ts";
 import { hostPrefix, type Prefix } from "../../addr/prefix.ts";
 import { Asn } from "../wire/asn.ts";
 import { describeNotification, type Notification } from "../wire/notification.ts";
-import { type RouteAttributes, Speaker } from "./speaker.ts";
+import { type RouteAttributes, type RouteKey, Speaker } from "./speaker.ts";
 import { HOSTS, rack, RAW, rawRack } from "./test-support.ts";
 
 const VIP = hostPrefix(ip("198.51.100.7"));
@@ -15,7 +15,7 @@ const VIP6 = hostPrefix(ip("2001:db8:7::1"));
 const NONE = new Map<Prefix, RouteAttributes>();
 const routes = (...prefixes: Prefix[]): Map<Prefix, RouteAttributes> => new Map(prefixes.map((prefix) => [prefix, {}]));
 type Rack = ReturnType<typeof rack>;
-const learned = (net: Rack): Prefix[] => [...(net.b.received().get("a") ?? NONE).keys()];
+const learned = (net: Rack): RouteKey[] => [...(net.b.received().get("a") ?? NONE).keys()];
 
 describe("two speakers", () => {
   it("exchange the routes of both families", () => {
@@ -346,7 +346,7 @@ describe("setPeers", () => {
   it("tells a peer that is removed, and one whose settings change", () => {
     const net = rack();
     net.up();
-    net.a.setPeers([{ ...net.peers.a[0]!, holdTimeSeconds: 30 }]);
+    net.a.setPeers([{ ...net.peers.a[0]!, families: ["ipv4-unicast"] }]);
     net.time.runUntil(() => net.b.peers()[0]!.lastError !== null);
     expect(net.b.peers()[0]!.lastError!.message).toBe("Cease: Other Configuration Change");
     net.time.runUntil(net.isUp);

@@ -1,19 +1,22 @@
-import type { Ipv4 } from "../../addr/ip.ts";
 import type { Prefix } from "../../addr/prefix.ts";
 import { Instant } from "../../base/time.ts";
-import type { ByteStream, StreamHandler } from "../../ports/stream.ts";
+import type { ByteStream, Endpoint, Listener, Listening, StreamHandler } from "../../ports/stream.ts";
 import { emit } from "../../telemetry/events.ts";
-import type { ReceivedRoute } from "../rib/adj-rib-in.ts";
+import type { ReceivedRoute, RouteKey } from "../rib/adj-rib-in.ts";
 import type { RouteAttributes } from "../rib/adj-rib-out.ts";
 import { DesiredRoutes } from "../rib/desired-routes.ts";
-import type { Asn } from "../wire/asn.ts";
-import type { PeerConfig, PeerStatus } from "./peer-config.ts";
+import type { BgpFault } from "../wire/faults.ts";
+import { dynamicPeerFor } from "./dynamic-peers.ts";
+import { listenSettings } from "./listen-settings.ts";
+import type { BfdState, DynamicNeighbours, PeerConfig, PeerStatus } from "./peer-config.ts";
 import { PeerSession, type SessionDeps } from "./peer-session.ts";
+import { changeOf, isFrom, type LocalSpeaker } from "./peer-settings.ts";
+import type { Recorder } from "./recorder.ts";
 
-export type { ReceivedRoute } from "../rib/adj-rib-in.ts";
+export type { ReceivedRoute, RouteKey } from "../rib/adj-rib-in.ts";
 export type { RouteAttributes } from "../rib/adj-rib-out.ts";
 
-export type { PeerConfig, PeerStatus } from "./peer-config.ts";
+export type { DynamicNeighbours, GracefulRestartConfig, PeerConfig, PeerStatus } from "./peer-config.ts";
 
 /** Ports, and the log of the process; each peer gets a child of it. */
 export type SpeakerDeps = SessionDeps;
@@ -24,42 +27,58 @@ const WITHDRAW_MILLIS = 700;
 const CLOSE_MILLIS = 1200;
 
 /**
- * The BGP speaker: the same routes to all of its peers, and what each of them announces.
+ * The BGP speaker: the same routes to all of its peers, as each one's policy has it, and what each of them announces.
  *
- * Parts: a PeerSession for each peer runs the state machine (src/bgp/fsm) over TCP; a RouteExchange within it holds the
- * RIBs of the session (src/bgp/rib); all octets are made and read in src/bgp/wire. Peers share nothing but the desired
- * routes, so that trouble with one does not touch another. There is no Loc-RIB and no decision process: what is
- * announced is what the caller asks for, and what is received is handed to the caller as it came.
+ * Parts: a PeerSession for each peer runs the state machine (src/bgp/fsm) over TCP; its PeerRoutes hold the RIBs
+ * (src/bgp/rib); all octets are made and read in src/bgp/wire. Peers share nothing but the desired routes, so that
+ * trouble with one does not touch another. There is no Loc-RIB and no decision process: what is announced is what the
+ * caller asks for, and what is received is handed to the caller as it came.
  *
- * RFC 4271, 4486, 4724 (End-of-RIB), 4760, 2545, 2918, 5492, 6286, 6608, 6793, 7606, 7607, 9003, 9072, 9687.
+ * RFC 2385, 2545, 2918, 4271, 4486, 4724, 4760, 5082, 5492, 5882, 6286, 6608, 6793, 7313, 7606, 7607, 7911 (receiving),
+ * 8212, 8326, 8538, 8654, 8950, 9003, 9072, 9234, 9384, 9494 (helper), 9687.
  */
 export class Speaker {
   readonly #deps: SpeakerDeps;
-  readonly #local: { readonly localAsn: Asn; readonly routerId: Ipv4 };
+  readonly #local: LocalSpeaker;
   readonly #sessions = new Map<string, PeerSession>();
+  /** Names of the sessions that exist only while somebody of a range is there. */
+  readonly #dynamicNames = new Set<string>();
   /** Stopped because their peer left the configuration; their last words are still on the way. */
   readonly #leaving = new Set<PeerSession>();
+  readonly #listenings = new Set<Listening>();
   readonly #listeners: (() => void)[] = [];
   readonly #waiting = new Set<() => void>();
+  #peers: readonly PeerConfig[] = [];
+  #dynamic: readonly DynamicNeighbours[] = [];
   #routes: DesiredRoutes | null = null;
+  #isDraining = false;
   #isStopping = false;
+  /** True until the first peers were set: theirs are the sessions that an earlier process had. */
+  #isRestarted: boolean;
 
-  constructor(deps: SpeakerDeps, local: { readonly localAsn: Asn; readonly routerId: Ipv4 }) {
+  constructor(deps: SpeakerDeps, local: LocalSpeaker) {
     this.#deps = deps;
     this.#local = local;
+    this.#isRestarted = local.restarted ?? false;
   }
 
-  /** Makes the sessions those of `peers`, by name. A peer whose settings are the same is not touched. */
-  setPeers(peers: readonly PeerConfig[]): void {
+  /**
+   * Makes the sessions those of `peers`, by name, and lets those of `dynamic` come and go. A session is not touched by a
+   * change of other peers, nor by one of its own that it can take over as it is; any other begins it anew.
+   */
+  setPeers(peers: readonly PeerConfig[], dynamic: readonly DynamicNeighbours[] = []): void {
+    if (this.#isStopping) return;
+    this.#peers = peers;
+    this.#dynamic = dynamic;
+    this.#keyListenings();
     const wanted = new Map(peers.map((peer) => [peer.name, peer]));
     for (const [name, session] of this.#sessions) {
-      const next = wanted.get(name);
-      if (next !== undefined && isSame(next, session.config)) continue;
-      this.#sessions.delete(name);
-      this.#leaving.add(session);
-      session.stop({ kind: next === undefined ? "cease.peer-deconfigured" : "cease.other-configuration-change" });
+      const next = this.#dynamicNames.has(name) ? this.#dynamicNext(session) : (wanted.get(name) ?? null);
+      if (next === null) this.#leave(name, session, { kind: "cease.peer-deconfigured" });
+      else this.#change(name, session, next);
     }
-    for (const peer of peers) if (!this.#sessions.has(peer.name)) this.#begin(peer);
+    for (const peer of peers) if (!this.#sessions.has(peer.name)) this.#begin(peer).start(this.#isRestarted);
+    this.#isRestarted = false;
     this.#onStep(true);
   }
 
@@ -73,25 +92,70 @@ export class Speaker {
     for (const session of this.#sessions.values()) session.setRoutes(this.#routes);
   }
 
-  /** For a listener: the handler of a connection from a configured peer, null for any other. */
+  /**
+   * Asks all peers to prefer any other way to our routes, which stay announced (RFC 8326): traffic moves before `stop`
+   * takes them away.
+   */
+  drain(): void {
+    this.#isDraining = true;
+    for (const session of this.#sessions.values()) session.setDraining(true);
+  }
+
+  /**
+   * What BFD says of the path to a peer (RFC 5882). Going down ends the session; nothing else does.
+   *
+   * @param options.controlPlaneIndependent  the peer's C bit: its BFD goes on when its BGP does not
+   */
+  setBfdState(
+    peerName: string,
+    state: BfdState,
+    { controlPlaneIndependent = false }: { readonly controlPlaneIndependent?: boolean } = {},
+  ): void {
+    this.#sessions.get(peerName)?.setBfdState(state, controlPlaneIndependent);
+  }
+
+  /**
+   * Listens on `local` until `stop`. The keys and the TTL of its socket follow those of the peers.
+   *
+   * @throws Error when the address cannot be had, or the kernel refuses an option
+   */
+  async listen(listener: Listener, local: Endpoint): Promise<void> {
+    const { interfaceName } = local;
+    const settings = listenSettings(this.#peers, this.#dynamic);
+    const options = { local, ...settings, ...(interfaceName === undefined ? {} : { interfaceName }) };
+    const listening = await listener.listen(options, (stream) => this.accept(stream));
+    if (this.#isStopping) return listening.close();
+    this.#listenings.add(listening);
+    this.#keyListenings();
+  }
+
+  /** For a listener of the caller's own: the handler of a connection from a peer, null for any other. */
   accept(stream: ByteStream): StreamHandler | null {
     const { address } = stream.remote;
-    for (const session of this.#sessions.values()) {
-      if (session.config.address !== address) continue;
+    const configured = [...this.#sessions.values()].filter(({ config }) => isFrom(config, stream.remote));
+    for (const session of configured) {
       const handler = session.accept(stream);
       if (handler !== null) return handler;
     }
-    emit(this.#deps.log, "bgp.connection.refused", { remote: address }, `connection from ${address} not taken`);
-    return null;
+    const handler = configured.length === 0 ? this.#acceptDynamic(stream) : null;
+    if (handler === null) {
+      emit(this.#deps.log, "bgp.connection.refused", { remote: address }, `connection from ${address} not taken`);
+    }
+    return handler;
   }
 
   peers(): readonly PeerStatus[] {
     return [...this.#sessions.values()].map((session) => session.status());
   }
 
-  /** Routes of each established peer, by its name. */
-  received(): ReadonlyMap<string, ReadonlyMap<Prefix, ReceivedRoute>> {
+  /** Routes of each peer by its name: of an established session, and those kept for a peer that restarts. */
+  received(): ReadonlyMap<string, ReadonlyMap<RouteKey, ReceivedRoute>> {
     return new Map([...this.#sessions].map(([name, session]) => [name, session.received()]));
+  }
+
+  /** What happened to a peer lately; null when there is none of that name. */
+  recorder(peerName: string): Recorder | null {
+    return this.#sessions.get(peerName)?.recorder ?? null;
   }
 
   /** `listener` is called after any peer's status or received routes changed. */
@@ -102,13 +166,21 @@ export class Speaker {
   /**
    * Withdraws everything, closes each session with Cease "Administrative Shutdown" and `reason` (RFC 9003), and lets
    * go. Resolves when TCP is done with all of it, after two seconds at the latest.
+   *
+   * @param options.keepRoutes  nothing is withdrawn, and peers that agreed to graceful restart are not told that we go:
+   *   they keep our routes until we are back, or their restart time is over (RFC 4724 §4.2)
    */
-  async stop(reason: string): Promise<void> {
-    this.setRoutes(new Map());
+  async stop(reason: string, { keepRoutes = false }: { readonly keepRoutes?: boolean } = {}): Promise<void> {
+    if (!keepRoutes) this.setRoutes(new Map());
     this.#isStopping = true;
+    for (const listening of this.#listenings) listening.close();
+    this.#listenings.clear();
     const sessions = [...this.#sessions.values()];
     await this.#until(() => sessions.every((session) => session.isFlushed), WITHDRAW_MILLIS);
-    for (const session of sessions) session.stop({ kind: "cease.administrative-shutdown", text: reason });
+    for (const session of sessions) {
+      const isKept = keepRoutes && session.isHelped;
+      session.stop(isKept ? null : { kind: "cease.administrative-shutdown", text: reason });
+    }
     const all = [...sessions, ...this.#leaving];
     await this.#until(() => all.every((session) => session.isQuiet), CLOSE_MILLIS);
     for (const session of all) session.destroy();
@@ -116,18 +188,77 @@ export class Speaker {
     this.#leaving.clear();
   }
 
-  #begin(peer: PeerConfig): void {
+  #begin(peer: PeerConfig, isDynamic = false): PeerSession {
     const log = this.#deps.log.child({ component: "bgp", peer: peer.name });
-    const session = new PeerSession(peer, this.#local, { ...this.#deps, log }, (isVisible) => this.#onStep(isVisible));
+    const changed = (isVisible: boolean): void => this.#onStep(isVisible);
+    const session = new PeerSession(peer, this.#local, { ...this.#deps, log }, changed, isDynamic);
     this.#sessions.set(peer.name, session);
     if (this.#routes !== null) session.setRoutes(this.#routes);
+    if (this.#isDraining) session.setDraining(true);
+    return session;
+  }
+
+  #change(name: string, session: PeerSession, next: PeerConfig): void {
+    switch (changeOf(session.config, next)) {
+      case "none":
+        break;
+      case "live":
+        session.setConfig(next);
+        break;
+      case "restart":
+        this.#leave(name, session, { kind: "cease.other-configuration-change" });
+        break;
+    }
+  }
+
+  #leave(name: string, session: PeerSession, fault: BgpFault): void {
+    this.#sessions.delete(name);
+    this.#dynamicNames.delete(name);
+    this.#leaving.add(session);
+    session.stop(fault);
+  }
+
+  /** What a dynamic session should be now; null when it should not be. */
+  #dynamicNext({ config }: PeerSession): PeerConfig | null {
+    const isConfigured = this.#peers.some((peer) => isFrom(peer, config));
+    return isConfigured ? null : (dynamicPeerFor(config, this.#dynamic)?.peer ?? null);
+  }
+
+  #acceptDynamic(stream: ByteStream): StreamHandler | null {
+    const found = this.#isStopping ? null : dynamicPeerFor(stream.remote, this.#dynamic);
+    if (found === null || found.peer.md5Missing !== undefined || this.#sessions.has(found.peer.name)) return null;
+    const siblings = [...this.#dynamicNames].filter((name) => name.startsWith(`${found.range.name}-`));
+    if (siblings.length >= found.range.countMax) return null;
+    const session = this.#begin(found.peer, true);
+    this.#dynamicNames.add(found.peer.name);
     session.start();
+    return session.accept(stream);
+  }
+
+  /** A key that the kernel refuses must not cost the others theirs; its peer is one that does not answer. */
+  #keyListenings(): void {
+    const { md5Keys, ...options } = listenSettings(this.#peers, this.#dynamic);
+    for (const listening of this.#listenings) {
+      try {
+        listening.setOptions(options);
+        listening.setMd5Keys(md5Keys);
+      } catch (error) {
+        emit(this.#deps.log, "bgp.listener.failed", { error }, `the listening socket: ${(error as Error).message}`);
+      }
+    }
   }
 
   #onStep(isVisible: boolean): void {
     for (const session of this.#leaving) {
       if (!session.isQuiet) continue;
       this.#leaving.delete(session);
+      session.destroy();
+    }
+    for (const name of this.#dynamicNames) {
+      const session = this.#sessions.get(name);
+      if (session?.isVacant !== true) continue;
+      this.#sessions.delete(name);
+      this.#dynamicNames.delete(name);
       session.destroy();
     }
     for (const check of this.#waiting) check();
@@ -151,15 +282,4 @@ export class Speaker {
       check();
     });
   }
-}
-
-/** Settings are plain data, written in the same order each time. */
-const isSame = (a: PeerConfig, b: PeerConfig): boolean => canonical(a) === canonical(b);
-
-function canonical(value: unknown): string {
-  return JSON.stringify(value, (_key, inner: unknown) =>
-    inner !== null && typeof inner === "object" && !Array.isArray(inner)
-      ? Object.fromEntries(Object.entries(inner).toSorted(([a], [b]) => (a < b ? -1 : 1)))
-      : inner,
-  );
 }

@@ -2,7 +2,9 @@ import { pino } from "pino";
 import { seeded, VirtualTime } from "../../../test/support/virtual-time.ts";
 import { type NetworkOptions, VirtualNetwork } from "../../../test/support/virtual-network.ts";
 import { ip, type Ipv4 } from "../../addr/ip.ts";
+import { parsePrefix } from "../../addr/prefix.ts";
 import type { ByteStream, StreamHandler } from "../../ports/stream.ts";
+import type { ImportPolicy } from "../rib/policy.ts";
 import { Asn } from "../wire/asn.ts";
 import { frame } from "../wire/framing.ts";
 import { decodeMessage, type Message } from "../wire/message.ts";
@@ -14,6 +16,15 @@ export const HOSTS = {
   a: [ip("10.0.0.1"), ip("2001:db8::1"), ip("fe80::1")],
   b: [ip("10.0.0.2"), ip("2001:db8::2"), ip("fe80::2")],
 } as const;
+
+/** For tests about something else: every route may be used. */
+const EVERYTHING: ImportPolicy = {
+  accept: [
+    { within: parsePrefix("0.0.0.0/0")!, lengthMax: 32 },
+    { within: parsePrefix("::/0")!, lengthMax: 128 },
+  ],
+  honourGracefulShutdown: true,
+};
 
 export interface RackOptions {
   readonly seed?: number;
@@ -55,6 +66,7 @@ export function rack(options: RackOptions = {}) {
     holdTimeSeconds: 9,
     connectRetrySeconds: 5,
     families: ["ipv4-unicast", "ipv6-unicast"],
+    importPolicy: EVERYTHING,
   });
   for (const address of HOSTS.a) network.listen(address, 179, (stream) => a.accept(stream));
   for (const address of HOSTS.b) network.listen(address, 179, (stream) => b.accept(stream));
