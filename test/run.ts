@@ -111,6 +111,7 @@ if (stage("tests")) {
 }
 const notRun = missing();
 const scenarios = new Map<string, boolean>();
+if (stage("fuzz")) run("fuzz", [node, "test/fuzz/main.ts", "--count", "1000000"]);
 if (stage("lab")) {
   const built = run("build", [node, ".scripts/build.ts"]);
   for (const { scenario, router, kube } of built ? labRuns() : []) {

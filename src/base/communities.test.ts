@@ -79,11 +79,11 @@ describe("communities in print", () => {
 
   it("are read as what they were (BGP-8092-3-01)", () => {
     const word = fc.nat(0xffff_ffff);
-    fc.assert(fc.property(word, (value) => void expect(parseCommunity(communityText(value))).toBe(value)));
+    fc.assert(fc.property(word, (value) => parseCommunity(communityText(value)) === value));
     fc.assert(
       fc.property(
         fc.tuple(word, word, word),
-        (value) => void expect(parseLargeCommunity(largeCommunityText(value))).toEqual(value),
+        (value) => `${parseLargeCommunity(largeCommunityText(value))}` === `${value}`,
       ),
     );
     const types = fc.constantFrom(0x00n, 0x01n, 0x02n, 0x03n, 0x40n, 0x43n, 0x80n);

@@ -29,5 +29,5 @@ export function shownText(octets: Uint8Array): string {
 
 const malformed = (octets: Uint8Array): string => `malformed text 0x${hexText(octets)}`;
 
-export const hexText = (octets: Uint8Array): string =>
+const hexText = (octets: Uint8Array): string =>
   Array.from(octets, (octet) => octet.toString(16).padStart(2, "0")).join("");
