@@ -71,6 +71,12 @@ const CASES: readonly (readonly [string, Partial<DiagnosisFacts>, string, RegExp
     /provide the password/,
   ],
   [
+    "no router on its interface yet",
+    { peer: { ...FACTS.peer, notFound: "no router has advertised itself on eth1" } },
+    "router-not-found",
+    /send router advertisements/,
+  ],
+  [
     "a TTL that is too low",
     { peer: withGtsm, lastEnd: SILENT, counted: { ...NOTHING, minTtlDrop: 3 } },
     "ttl",

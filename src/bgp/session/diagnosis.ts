@@ -23,7 +23,7 @@ export type ConnectionEnd =
 export interface DiagnosisFacts {
   readonly peer: Pick<
     PeerConfig,
-    "address" | "port" | "asn" | "passive" | "ttl" | "minTtl" | "families" | "md5Missing"
+    "address" | "port" | "asn" | "passive" | "ttl" | "minTtl" | "families" | "md5Missing" | "notFound"
   >;
   readonly hasMd5Key: boolean;
   readonly localAsn: Asn;
@@ -47,6 +47,7 @@ export interface DiagnosisFacts {
 /** What is wrong; names are API, as those of events are. */
 export type Cause =
   | "md5-missing"
+  | "router-not-found"
   | "md5-mismatch"
   | "md5-suspected"
   | "ttl"
@@ -89,6 +90,13 @@ const COLLISION_LOOP = 4;
  */
 export function diagnose(facts: DiagnosisFacts): Diagnosis | null {
   const { peer, state, lastEnd } = facts;
+  if (peer.notFound !== undefined) {
+    return {
+      cause: "router-not-found",
+      problem: peer.notFound,
+      fix: "have the router send router advertisements on that link (FRR: no ipv6 nd suppress-ra)",
+    };
+  }
   if (peer.md5Missing !== undefined) {
     return {
       cause: "md5-missing",

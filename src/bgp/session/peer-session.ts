@@ -22,10 +22,11 @@ import { encodeMessage } from "../wire/message.ts";
 import type { UpdateContext } from "../wire/path-attributes.ts";
 import { fsmPeerOf } from "./fsm-peer.ts";
 import { NO_SESSION, nextMessage } from "./incoming-messages.ts";
-import { Link, type LinkOwner } from "./link.ts";
+import type { Link } from "./link.ts";
 import type { BfdState, PeerConfig, PeerStatus } from "./peer-config.ts";
+import { PeerLinks, SLOTS } from "./peer-links.ts";
 import { PeerRoutes, type PeerRoutesDeps } from "./peer-routes.ts";
-import { acceptOptions, canonical, dialOptions, type LocalSpeaker } from "./peer-settings.ts";
+import { acceptOptions, canonical, dialOptions, type LocalSpeaker, withheldBecause } from "./peer-settings.ts";
 import { PeerTroubles } from "./peer-troubles.ts";
 import { Recorder } from "./recorder.ts";
 import { statusOf } from "./session-status.ts";
@@ -39,12 +40,9 @@ export interface SessionDeps extends PeerRoutesDeps {
   readonly readTcpCounters?: ReadTcpCounters;
 }
 
-const SLOTS = ["outgoing", "incoming"] as const;
 const UPDATE_ERROR = NOTIFICATION["update.malformed-attribute-list"].code;
 /** Messages of one connection that are read before others get their turn. */
 const MESSAGES_PER_TURN = 64;
-/** Connections of one peer that may still be closing when it opens another. */
-const CLOSING_COUNT_MAX = 8;
 
 /**
  * Shell around the state machine of one peer: streams and time in, `stepPeering`, actions out. It has no rules of its
@@ -59,9 +57,7 @@ export class PeerSession {
   readonly #alarm: Alarm;
   readonly #troubles: PeerTroubles;
   readonly #routes: PeerRoutes;
-  readonly #links: Record<Slot, Link | null> = { outgoing: null, incoming: null };
-  /** Dropped, and not yet reported as ended. */
-  readonly #closing = new Set<Link>();
+  readonly #links: PeerLinks;
   readonly #isDynamic: boolean;
   #config: PeerConfig;
   #fsmPeer: FsmPeer;
@@ -96,9 +92,15 @@ export class PeerSession {
     this.#changed = changed;
     this.#isDynamic = isDynamic;
     this.#fsmPeer = fsmPeerOf(config, local);
-    this.recorder = new Recorder(config, this.#fsmPeer, clock);
+    this.recorder = new Recorder({ name: config.name, address: config.address }, this.#fsmPeer, clock);
     this.#troubles = new PeerTroubles(config, clock, log, readTcpCounters);
     this.#routes = new PeerRoutes(config, local, deps);
+    this.#links = new PeerLinks({
+      opened: (link) => this.#run(() => this.#opened(link)),
+      received: (link) => this.#run(() => this.#read(link)),
+      drained: () => this.#run(() => void (this.#hasWritten = true)),
+      ended: (link, end) => this.#run(() => this.#ended(link, end)),
+    });
     this.#since = clock.now();
     this.#alarm = clock.alarm(() => this.#ring());
   }
@@ -110,10 +112,10 @@ export class PeerSession {
   /** @param restarted  an earlier process of ours had a session with this peer, which may keep its routes meanwhile */
   start(restarted = false): void {
     this.#isWanted = true;
-    const { md5Missing } = this.#config;
+    const withheld = withheldBecause(this.#config);
     this.#run(() => {
-      if (md5Missing === undefined) return this.#apply({ type: "start", restarted });
-      this.#troubles.withheld(`not started: ${md5Missing}`);
+      if (withheld === null) return this.#apply({ type: "start", restarted });
+      this.#troubles.withheld(`not started: ${withheld}`);
       this.#isChanged = true;
     });
   }
@@ -138,7 +140,7 @@ export class PeerSession {
       const isCaller = before.passive !== config.passive && this.#routes.session === null;
       if (!this.#isWanted || !(hasLimit || isCaller)) return;
       if (isCaller) this.#apply({ type: "stop", fault: { kind: "cease.other-configuration-change" } });
-      if (!this.#peering.started) this.#apply({ type: "start" });
+      if (this.#isSuspended) this.#apply({ type: "start" });
     });
   }
 
@@ -170,7 +172,7 @@ export class PeerSession {
    * callback of this session.
    */
   accept(stream: ByteStream): StreamHandler | null {
-    if (this.#running || this.#closing.size >= CLOSING_COUNT_MAX) return null;
+    if (this.#running || this.#links.isFull) return null;
     try {
       stream.setOptions(acceptOptions(this.#config));
     } catch (error) {
@@ -178,8 +180,7 @@ export class PeerSession {
       return null;
     }
     this.#run(() => this.#apply({ type: "accepted" }, stream));
-    const link = this.#links.incoming;
-    return link?.stream === stream ? link : null;
+    return this.#links.of(stream);
   }
 
   status(): PeerStatus {
@@ -214,32 +215,24 @@ export class PeerSession {
 
   /** True when nothing of an earlier connection is left. */
   get isQuiet(): boolean {
-    return this.#closing.size === 0;
+    return this.#links.isQuiet;
   }
 
   /** True when there is no connection, and nothing to remember the peer for. */
   get isVacant(): boolean {
-    const isIdle = SLOTS.every((slot) => this.#links[slot] === null);
-    return isIdle && this.isQuiet && !this.#routes.isKeeping && !this.#isSuspended;
+    return this.#links.isVacant && !this.#routes.isKeeping && !this.#isSuspended;
   }
 
   /** Resets what is still closing. The session must have been stopped. */
   destroy(): void {
     this.#alarm.close();
-    for (const link of this.#closing) link.drop(true);
+    this.#links.destroy();
   }
 
   /** The peer announced too much, and is kept away for it. */
   get #isSuspended(): boolean {
-    return this.#isWanted && !this.#peering.started && this.#config.md5Missing === undefined;
+    return this.#isWanted && !this.#peering.started && withheldBecause(this.#config) === null;
   }
-
-  readonly #owner: LinkOwner = {
-    opened: (link) => this.#run(() => this.#opened(link)),
-    received: (link) => this.#run(() => this.#read(link)),
-    drained: () => this.#run(() => void (this.#hasWritten = true)),
-    ended: (link, end) => this.#run(() => this.#ended(link, end)),
-  };
 
   /** Runs to completion: what happens while an action is performed waits its turn, it never nests. */
   #run(task: () => void): void {
@@ -251,8 +244,7 @@ export class PeerSession {
       this.#writeRoutes();
     }
     this.#running = false;
-    const now = this.#deps.clock.now();
-    const backlog = SLOTS.some((slot) => this.#links[slot]?.isHeld) ? now : null;
+    const backlog = this.#links.held.length > 0 ? this.#deps.clock.now() : null;
     this.#alarm.set(Instant.earliest(backlog, peeringDeadline(this.#peering), this.#routes.deadline));
     const isVisible = this.#isChanged;
     this.#isChanged = false;
@@ -265,10 +257,7 @@ export class PeerSession {
    */
   #ring(): void {
     const now = this.#deps.clock.now();
-    for (const slot of SLOTS) {
-      const link = this.#links[slot];
-      if (link?.isHeld) this.#run(() => this.#read(link));
-    }
+    for (const link of this.#links.held) this.#run(() => this.#read(link));
     const due = SLOTS.map((slot) => this.#peering[slot]).find(
       (state) => "hold" in state && Instant.isDue(state.hold, now),
     );
@@ -285,7 +274,7 @@ export class PeerSession {
   }
 
   #opened(link: Link): void {
-    const slot = this.#slotOf(link);
+    const slot = this.#links.slotOf(link);
     if (slot === null || link.stream === null) return;
     this.recorder.connected(slot, link.stream.local.address, link.stream.remote.address);
     this.#apply({ type: "connection", slot, event: { type: "tcp-connected" } });
@@ -294,7 +283,7 @@ export class PeerSession {
   /** Takes messages until the link is dropped, the rest is no whole one, or the turn is over. */
   #read(link: Link): void {
     for (let left = MESSAGES_PER_TURN; ; left--) {
-      const slot = this.#slotOf(link);
+      const slot = this.#links.slotOf(link);
       if (slot === null) return;
       if (left === 0) return link.hold(true);
       const incoming = nextMessage(link, this.#contextOf(slot));
@@ -307,8 +296,8 @@ export class PeerSession {
   }
 
   #ended(link: Link, end: StreamEnd): void {
-    this.#closing.delete(link);
-    const slot = this.#slotOf(link);
+    this.#links.forget(link);
+    const slot = this.#links.slotOf(link);
     if (slot === null) return;
     this.#troubles.ended(end, link.stream === null ? "connecting" : "open");
     this.#isChanged = true;
@@ -334,11 +323,10 @@ export class PeerSession {
   #perform(action: PeeringAction, accepted: ByteStream | null): void {
     switch (action.type) {
       case "shift":
-        this.#links.outgoing = this.#links.incoming;
-        this.#links.incoming = null;
+        this.#links.shift();
         break;
       case "admit":
-        this.#links.incoming = new Link(this.#owner, accepted);
+        this.#links.open("incoming", accepted);
         if (accepted !== null) this.recorder.connected("incoming", accepted.local.address, accepted.remote.address);
         break;
       case "perform":
@@ -352,8 +340,7 @@ export class PeerSession {
   #performOn(slot: Slot, action: Action): void {
     switch (action.type) {
       case "dial": {
-        const link = new Link(this.#owner, null);
-        this.#links[slot] = link;
+        const link = this.#links.open(slot, null);
         link.dialled(this.#deps.dialer.dial(dialOptions(this.#config), link));
         break;
       }
@@ -376,8 +363,8 @@ export class PeerSession {
   }
 
   #write(slot: Slot, message: Uint8Array): void {
-    const stream = this.#links[slot]?.stream;
-    if (stream == null) return;
+    const stream = this.#links.stream(slot);
+    if (stream === null) return;
     this.recorder.sent(slot, message);
     stream.write(message);
     this.#hasWritten = true;
@@ -388,9 +375,7 @@ export class PeerSession {
     if (cause.kind === "notification" && cause.notification.code === UPDATE_ERROR) this.#routes.wereRefused();
     if (end !== "none") this.#routes.end(end);
     this.#isChanged = true;
-    const link = this.#links[slot];
-    this.#links[slot] = null;
-    if (link?.drop(abort)) this.#closing.add(link);
+    this.#links.drop(slot, abort);
   }
 
   /** Ends the session that has passed its prefix limit, once what led to it is done with. */
@@ -415,7 +400,7 @@ export class PeerSession {
   /** Begins the exchange of routes on the connection that has just come up. */
   #establish(slot: Slot): void {
     const state = this.#peering[slot];
-    const stream = this.#links[slot]?.stream ?? null;
+    const stream = this.#links.stream(slot);
     if (state.name !== "established" || this.#routes.session !== null || stream === null) return;
     this.#routes.begin(state.session, stream);
     this.#establishedCount++;
@@ -435,13 +420,9 @@ export class PeerSession {
       this.#isChanged = true;
       this.#apply({ type: "connection", slot, event: { type: "sent-update" } });
     }
-    if (!this.#hasWritten || (this.#links[slot]?.stream?.queuedBytes ?? 0) > 0) return;
+    if (!this.#hasWritten || (this.#links.stream(slot)?.queuedBytes ?? 0) > 0) return;
     this.#hasWritten = false;
     this.#apply({ type: "connection", slot, event: { type: "drained" } });
-  }
-
-  #slotOf(link: Link): Slot | null {
-    return SLOTS.find((slot) => this.#links[slot] === link) ?? null;
   }
 
   #contextOf(slot: Slot): UpdateContext {

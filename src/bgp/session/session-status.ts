@@ -3,7 +3,7 @@ import { diagnose } from "./diagnosis.ts";
 import type { Direction } from "./message-ledger.ts";
 import type { BfdState, PeerConfig, PeerStatus } from "./peer-config.ts";
 import type { PeerRoutes } from "./peer-routes.ts";
-import type { LocalSpeaker } from "./peer-settings.ts";
+import { type LocalSpeaker, withheldBecause } from "./peer-settings.ts";
 import type { PeerTroubles } from "./peer-troubles.ts";
 import type { Recorder } from "./recorder.ts";
 
@@ -25,7 +25,7 @@ export interface StatusParts {
 
 export function statusOf(parts: StatusParts): PeerStatus {
   const { config, local, state, since, establishedCount, isSuspended, bfd, troubles } = parts;
-  const { name, address, port, md5Missing } = config;
+  const { name, address, port } = config;
   const { messages } = parts.recorder;
   const routes = parts.routes.status();
   const diagnosis = diagnose({
@@ -49,7 +49,7 @@ export function statusOf(parts: StatusParts): PeerStatus {
     dynamic: parts.isDynamic,
     state,
     since,
-    withheld: md5Missing ?? (isSuspended ? "it announced more prefixes than are allowed" : null),
+    withheld: withheldBecause(config) ?? (isSuspended ? "it announced more prefixes than are allowed" : null),
     establishedCount,
     ...routes,
     lastError: troubles.last,

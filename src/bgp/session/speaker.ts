@@ -10,7 +10,7 @@ import { dynamicPeerFor } from "./dynamic-peers.ts";
 import { listenSettings } from "./listen-settings.ts";
 import type { BfdState, DynamicNeighbours, PeerConfig, PeerStatus } from "./peer-config.ts";
 import { PeerSession, type SessionDeps } from "./peer-session.ts";
-import { changeOf, isFrom, type LocalSpeaker } from "./peer-settings.ts";
+import { changeOf, isFrom, type LocalSpeaker, withheldBecause } from "./peer-settings.ts";
 import type { Recorder } from "./recorder.ts";
 
 export type { ReceivedRoute, RouteKey } from "../rib/adj-rib-in.ts";
@@ -226,13 +226,16 @@ export class Speaker {
 
   #acceptDynamic(stream: ByteStream): StreamHandler | null {
     const found = this.#isStopping ? null : dynamicPeerFor(stream.remote, this.#dynamic);
-    if (found === null || found.peer.md5Missing !== undefined || this.#sessions.has(found.peer.name)) return null;
+    if (found === null || withheldBecause(found.peer) !== null || this.#sessions.has(found.peer.name)) return null;
     const siblings = [...this.#dynamicNames].filter((name) => name.startsWith(`${found.range.name}-`));
     if (siblings.length >= found.range.countMax) return null;
     const session = this.#begin(found.peer, true);
-    this.#dynamicNames.add(found.peer.name);
     session.start();
-    return session.accept(stream);
+    const handler = session.accept(stream);
+    // Only now: a session without a connection is one that has gone.
+    this.#dynamicNames.add(found.peer.name);
+    this.#onStep(true);
+    return handler;
   }
 
   /** A key that the kernel refuses must not cost the others theirs; its peer is one that does not answer. */
