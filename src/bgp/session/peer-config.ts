@@ -146,6 +146,9 @@ export interface PeerStatus {
   readonly state: "idle" | "connect" | "active" | "open-sent" | "open-confirm" | "established";
   /** When `state` last changed. */
   readonly since: Instant;
+  /** Null: nothing is accepted, or everything is announced (RFC 8212). */
+  readonly importPolicy: ImportPolicy | null;
+  readonly exportPolicy: ExportPolicy | null;
   /** Why no session is tried for, though one is configured; null otherwise. */
   readonly withheld: string | null;
   readonly establishedCount: number;

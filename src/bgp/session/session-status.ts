@@ -49,6 +49,8 @@ export function statusOf(parts: StatusParts): PeerStatus {
     dynamic: parts.isDynamic,
     state,
     since,
+    importPolicy: config.importPolicy ?? null,
+    exportPolicy: config.exportPolicy ?? null,
     withheld: withheldBecause(config) ?? (isSuspended ? "it announced more prefixes than are allowed" : null),
     establishedCount,
     ...routes,
