@@ -1,62 +1,28 @@
 import { describe, expect, it } from "vitest";
-import { ip, type Ipv6 } from "../../addr/ip.ts";
-import { hostPrefix, parsePrefix, type Prefix } from "../../addr/prefix.ts";
+import type { Prefix } from "../../addr/prefix.ts";
 import { Asn } from "../wire/asn.ts";
-import { decodeMessage } from "../wire/message.ts";
-import type { Update } from "../wire/update.ts";
-import { DesiredRoutes } from "./desired-routes.ts";
-import { AdjRibOut, type OutContext, type RouteAttributes } from "./adj-rib-out.ts";
-
-const EXTERNAL: OutContext = {
-  localAsn: Asn.of(65_001),
-  external: true,
-  fourOctetAs: true,
-  families: ["ipv4-unicast", "ipv6-unicast"],
-};
-const V4 = { address: ip("10.0.0.1") };
-const V6 = { address: ip("2001:db8::1"), linkLocal: ip("fe80::1") as Ipv6 };
-const prefix = (text: string): Prefix => parsePrefix(text)!;
-const [A, B, C] = ["192.0.2.1/32", "192.0.2.2/32", "192.0.2.3/32"].map(prefix) as [Prefix, Prefix, Prefix];
-const [A6, B6] = ["2001:db8:7::1/128", "2001:db8:7::2/128"].map(prefix) as [Prefix, Prefix];
-const routes = (...list: (Prefix | [Prefix, RouteAttributes])[]): DesiredRoutes =>
-  new DesiredRoutes(new Map(list.map((one) => (typeof one === "string" ? [one, {}] : one))));
-const hosts = (count: number, family: 4 | 6 = 4): Prefix[] =>
-  Array.from({ length: count }, (_, at) =>
-    hostPrefix(ip(family === 4 ? `10.${at >> 16}.${(at >> 8) & 255}.${at & 255}` : `fd00::${at.toString(16)}`)),
-  );
-
-function ribOf(context = EXTERNAL): AdjRibOut {
-  const rib = new AdjRibOut(context);
-  rib.setNextHop("ipv4-unicast", V4);
-  rib.setNextHop("ipv6-unicast", V6);
-  return rib;
-}
-
-/** Everything that is to be sent, decoded as the peer would. */
-function drain(rib: AdjRibOut, context = EXTERNAL): Update[] {
-  const updates: Update[] = [];
-  for (let message = rib.next(); message !== null; message = rib.next()) {
-    expect(message.length).toBeLessThanOrEqual(4096);
-    const decoded = decodeMessage(message, context);
-    if (decoded.kind !== "message" || decoded.message.type !== "update") throw new Error("no UPDATE");
-    expect(decoded.faults).toEqual([]);
-    updates.push(decoded.message);
-  }
-  return updates;
-}
-
-/** "+A +B" for announcements, "-A" for withdrawals, "end" for an End-of-RIB; one line for each message. */
-const lines = (updates: readonly Update[]): string[] =>
-  updates.map(({ withdrawn, nlri, attributes }) => {
-    const { mpReach, mpUnreach } = attributes;
-    const gone = [...withdrawn, ...(mpUnreach && "family" in mpUnreach ? mpUnreach.prefixes : [])];
-    const come = [...nlri, ...(mpReach && "family" in mpReach ? mpReach.prefixes : [])];
-    if (gone.length + come.length === 0) return mpUnreach && "family" in mpUnreach ? `end ${mpUnreach.family}` : "end";
-    return [...gone.map((one) => `-${one}`), ...come.map((one) => `+${one}`)].join(" ");
-  });
+import { decodeMessage, encodeMessage } from "../wire/message.ts";
+import { AdjRibOut, type RouteAttributes } from "./adj-rib-out.ts";
+import {
+  A,
+  A6,
+  B,
+  B6,
+  C,
+  drain,
+  hosts,
+  lines,
+  messagesOf,
+  octetsOf,
+  OUTSIDE,
+  ribOf,
+  routes,
+  V4,
+  V6,
+} from "./test-support.ts";
 
 describe("AdjRibOut", () => {
-  it("announces what is desired, each family by itself, and ends with End-of-RIB", () => {
+  it("announces what is desired, each family by itself, and ends with End-of-RIB (BGP-4724-2-01, BGP-7606-5.1-02, BGP-4271-5-05, BGP-4271-5.1.2-02)", () => {
     const rib = ribOf();
     rib.setDesired(routes(A, A6, B));
     expect(rib.isDone).toBe(false);
@@ -72,14 +38,14 @@ describe("AdjRibOut", () => {
     expect([rib.count("ipv4-unicast"), rib.count("ipv6-unicast")]).toEqual([2, 1]);
   });
 
-  it("says nothing before it knows what is desired, and the End-of-RIB even of nothing", () => {
+  it("says nothing before it knows what is desired, and the End-of-RIB even of nothing (BGP-4724-4.1-03, BGP-4724-2-01)", () => {
     const rib = ribOf();
     expect(rib.next()).toBeNull();
     rib.setDesired(routes());
     expect(lines(drain(rib))).toEqual(["end", "end ipv6-unicast"]);
   });
 
-  it("sends nothing when nothing changed", () => {
+  it("sends nothing when nothing changed (BGP-SEND-05)", () => {
     const rib = ribOf();
     rib.setDesired(routes([A, { communities: [2, 1, 2] }], A6));
     drain(rib);
@@ -88,7 +54,7 @@ describe("AdjRibOut", () => {
     expect(rib.next()).toBeNull();
   });
 
-  it("sends the difference, withdrawals first", () => {
+  it("sends the difference, withdrawals first (BGP-SEND-02)", () => {
     const rib = ribOf();
     rib.setDesired(routes(A, A6, B));
     drain(rib);
@@ -97,7 +63,7 @@ describe("AdjRibOut", () => {
     expect([rib.count("ipv4-unicast"), rib.count("ipv6-unicast")]).toEqual([2, 1]);
   });
 
-  it("groups by attributes, and announces again what has others", () => {
+  it("groups by attributes, and announces again what has others (BGP-SEND-01, BGP-1997-1-01)", () => {
     const rib = ribOf();
     const special = { communities: [0xfde8_0064, 7], med: 5 };
     rib.setDesired(routes(A, [B, special], [C, special]));
@@ -108,8 +74,8 @@ describe("AdjRibOut", () => {
     expect(lines(drain(rib))).toEqual([`+${B}`]);
   });
 
-  it("gives LOCAL_PREF and an empty path inside our AS only", () => {
-    const inside = { ...EXTERNAL, external: false };
+  it("gives LOCAL_PREF, 100 by default, and an empty path inside our AS only (BGP-4271-5.1.5-01, BGP-4271-5.1.2-02)", () => {
+    const inside = { ...OUTSIDE, external: false };
     const rib = ribOf(inside);
     rib.setDesired(routes(A, [B, { localPref: 50 }]));
     const updates = drain(rib, inside);
@@ -121,7 +87,7 @@ describe("AdjRibOut", () => {
   });
 
   it("tells a two-octet peer our AS in AS4_PATH, if it needs to", () => {
-    const context = { ...EXTERNAL, fourOctetAs: false, localAsn: Asn.of(70_000) };
+    const context = { ...OUTSIDE, fourOctetAs: false, localAsn: Asn.of(70_000) };
     const rib = ribOf(context);
     rib.setDesired(routes(A));
     expect(drain(rib, context)[0]!.attributes).toMatchObject({ asPath: [23_456], as4Path: [70_000] });
@@ -130,7 +96,7 @@ describe("AdjRibOut", () => {
     expect(drain(small, context)[0]!.attributes).not.toHaveProperty("as4Path");
   });
 
-  it.each([4, 6] as const)("packs IPv%i messages full, and none fuller", (family) => {
+  it.each([4, 6] as const)("packs IPv%i messages full, and none fuller (BGP-SEND-01)", (family) => {
     const rib = ribOf();
     const all = hosts(3000, family);
     rib.setDesired(routes(...all.map((one): [Prefix, RouteAttributes] => [one, { communities: [1, 2, 3] }])));
@@ -146,14 +112,14 @@ describe("AdjRibOut", () => {
     expect(lines(withdrawals).flatMap((line) => line.split(" "))).toEqual(all.map((one) => `-${one}`));
   });
 
-  it("fits 814 routes into one message of the least attributes", () => {
+  it("fills the first message with host routes to the last octets (BGP-SEND-01)", () => {
     const rib = ribOf();
     rib.setDesired(routes(...hosts(2000)));
     const first = rib.next()!;
     expect(4096 - first.length).toBeLessThan(5);
   });
 
-  it("counts a prefix with its latest state, however often it changed in between", () => {
+  it("counts a prefix with its latest state, however often it changed in between (BGP-SEND-02, BGP-SEND-04)", () => {
     const rib = ribOf();
     rib.setDesired(routes(A, B));
     drain(rib);
@@ -166,12 +132,12 @@ describe("AdjRibOut", () => {
     expect(updates[0]!.attributes.med).toBe(99);
   });
 
-  it("goes on from where the peer is when something changes between two messages", () => {
+  it("goes on from where the peer is when something changes between two messages (BGP-SEND-04)", () => {
     const rib = ribOf();
     const all = hosts(2000);
     rib.setDesired(routes(...all));
     const [first] = [rib.next()!];
-    const decoded = decodeMessage(first, EXTERNAL);
+    const decoded = decodeMessage(first, OUTSIDE);
     if (decoded.kind !== "message" || decoded.message.type !== "update") throw new Error("no UPDATE");
     const told = decoded.message.nlri;
     rib.setDesired(routes(...all.slice(1)));
@@ -181,7 +147,7 @@ describe("AdjRibOut", () => {
     expect(rib.count("ipv4-unicast")).toBe(1999);
   });
 
-  it("sends a family again when the peer asks, and nothing but it", () => {
+  it("sends a family again when the peer asks, and nothing but it (BGP-2918-4-01, BGP-2918-4-02)", () => {
     const rib = ribOf();
     rib.setDesired(routes(A, A6));
     drain(rib);
@@ -197,7 +163,7 @@ describe("AdjRibOut", () => {
   });
 
   it("announces no family without a next hop, and takes it back when the next hop goes", () => {
-    const rib = new AdjRibOut(EXTERNAL);
+    const rib = new AdjRibOut(OUTSIDE);
     rib.setNextHop("ipv4-unicast", V4);
     rib.setDesired(routes(A, A6));
     expect(lines(drain(rib))).toEqual([`+${A}`, "end", "end ipv6-unicast"]);
@@ -211,14 +177,14 @@ describe("AdjRibOut", () => {
     expect(lines(drain(rib))).toEqual([`-${A6}`]);
   });
 
-  it("announces no family that was not agreed, and ends none", () => {
-    const only4 = { ...EXTERNAL, families: ["ipv4-unicast"] } as const;
+  it("announces no family that was not agreed, and ends none (BGP-4724-3-03)", () => {
+    const only4 = { ...OUTSIDE, families: ["ipv4-unicast"] } as const;
     const rib = ribOf(only4);
     rib.setDesired(routes(A, A6));
     expect(lines(drain(rib, only4))).toEqual([`+${A}`, "end"]);
   });
 
-  it("leaves out what does not fit a message, takes it back, and says so", () => {
+  it("leaves out what does not fit a message, takes it back, and names it (BGP-8654-4-02, BGP-8654-P-01)", () => {
     const rib = ribOf();
     rib.setDesired(routes(A, B));
     drain(rib);

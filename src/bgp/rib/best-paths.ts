@@ -15,8 +15,8 @@ export interface Candidate {
 }
 
 export interface Selection {
-  /** Compare MED between neighbouring ASes, too. */
-  readonly alwaysCompareMed?: boolean;
+  /** Compared within each neighbouring AS by default, `always` between them, too; `ignore` takes no notice of it. */
+  readonly med?: "by-neighbour" | "always" | "ignore";
   /**
    * Which paths share the traffic with the best one: none, those with the same AS_PATH, or (relaxed) those with an
    * AS_PATH of the same length.
@@ -41,7 +41,7 @@ export function bestPaths(candidates: readonly Candidate[], selection: Selection
     least(({ route }) => -route.preference),
     least(({ route }) => route.asPath.length),
     least(({ route }) => route.origin),
-    selection.alwaysCompareMed ? least(medOf) : leastMedByNeighbour,
+    MED_STEP[selection.med ?? "by-neighbour"],
     least(({ external }) => (external ? 0 : 1)),
     least(({ metric = 0 }) => metric),
   ]);
@@ -66,6 +66,12 @@ const leastMedByNeighbour: Step = (candidates) => {
     lowest.set(neighbourOf(one), Math.min(medOf(one), lowest.get(neighbourOf(one)) ?? Infinity));
   }
   return candidates.filter((one) => medOf(one) === lowest.get(neighbourOf(one)));
+};
+
+const MED_STEP: Readonly<Record<NonNullable<Selection["med"]>, Step>> = {
+  "by-neighbour": leastMedByNeighbour,
+  always: least(medOf),
+  ignore: (candidates) => candidates,
 };
 
 /** What makes it one: nothing of this says that a path is better. */

@@ -52,6 +52,7 @@ export class OutGroups<Member> {
     this.#context = context;
     this.#maxLength = maxLength;
     this.#rules = new ExportRules(policy);
+    this.#forget();
   }
 
   /** @returns true when it is another than before */

@@ -40,7 +40,7 @@ export function outgoing(
   const { external, fourOctetAs, localAsn } = context;
   // Inside our AS the path is empty, and our own number in it would make the route a loop (RFC 4271 §5.1.2).
   const pathLength = external ? 1 + (set.prependCount ?? route.prependCount ?? 0) : 0;
-  const asPath = new Array<Asn>(pathLength).fill(localAsn);
+  const asPath = Array.from({ length: pathLength }, () => localAsn);
   const med = set.med ?? route.med;
   const localPref = draining ? 0 : (set.localPref ?? route.localPref ?? LOCAL_PREF_DEFAULT);
   const communities = communitiesOf([...(route.communities ?? []), ...(set.communities ?? [])], draining);
