@@ -1,25 +1,10 @@
 import { describe, expect, it } from "vitest";
 import type { Prefix } from "../../addr/prefix.ts";
 import { Asn } from "../wire/asn.ts";
-import { decodeMessage, encodeMessage } from "../wire/message.ts";
+import { decodeMessage } from "../wire/message.ts";
 import { AdjRibOut, type RouteAttributes } from "./adj-rib-out.ts";
-import {
-  A,
-  A6,
-  B,
-  B6,
-  C,
-  drain,
-  hosts,
-  lines,
-  messagesOf,
-  octetsOf,
-  OUTSIDE,
-  ribOf,
-  routes,
-  V4,
-  V6,
-} from "./test-support.ts";
+import { DesiredRoutes } from "./desired-routes.ts";
+import { A, A6, B, B6, C, drain, hosts, lines, OUTSIDE, ribOf, routes, V4, V6 } from "./test-support.ts";
 
 describe("AdjRibOut", () => {
   it("announces what is desired, each family by itself, and ends with End-of-RIB (BGP-4724-2-01, BGP-7606-5.1-02, BGP-4271-5-05, BGP-4271-5.1.2-02)", () => {
@@ -43,6 +28,15 @@ describe("AdjRibOut", () => {
     expect(rib.next()).toBeNull();
     rib.setDesired(routes());
     expect(lines(drain(rib))).toEqual(["end", "end ipv6-unicast"]);
+  });
+
+  it("announces what is known already, and ends with End-of-RIB only once all is (BGP-4724-4.1-03)", () => {
+    const rib = ribOf();
+    const first = new DesiredRoutes(new Map([[A, {}]]), null, false);
+    rib.setDesired(first);
+    expect(lines(drain(rib))).toEqual([`+${A}`]);
+    rib.setDesired(new DesiredRoutes(new Map([A, B].map((it) => [it, {}])), first));
+    expect(lines(drain(rib))).toEqual([`+${B}`, "end", "end ipv6-unicast"]);
   });
 
   it("sends nothing when nothing changed (BGP-SEND-05)", () => {

@@ -218,7 +218,7 @@ export class AdjRibOut {
     let dueCount = 0;
     for (const progress of this.#progress.values()) if (progress.phase === "initial") dueCount += progress.dueCount;
     for (const [family, progress] of this.#progress) {
-      if (progress.phase === "initial" && dueCount === 0) {
+      if (progress.phase === "initial" && dueCount === 0 && this.#desired?.isComplete) {
         progress.phase = "steady";
         return packWithdrawal(family, []);
       }

@@ -26,11 +26,14 @@ export class DesiredRoutes {
   readonly #basis: object | null;
   /** Sets of attributes by their key, handed on from table to table. */
   readonly #interned: Map<string, RouteAttributes>;
+  /** False while more may be to come, and no End-of-RIB is due: what a router has kept of us must not go yet. */
+  readonly isComplete: boolean;
   readonly changed: readonly DesiredRoute[];
   readonly removed: readonly DesiredRoute[];
 
   /** @param before  the table that this one follows: what is in both is not made again */
-  constructor(wanted: ReadonlyMap<Prefix, RouteAttributes>, before: DesiredRoutes | null = null) {
+  constructor(wanted: ReadonlyMap<Prefix, RouteAttributes>, before: DesiredRoutes | null = null, isComplete = true) {
+    this.isComplete = isComplete;
     this.#basis = before === null ? null : before.#identity;
     // What is no longer in use is dropped with the table that finds too much of it.
     const isFull = before === null || before.#interned.size > 2 * before.#routes.size + INTERNED_COUNT_MIN;

@@ -85,10 +85,15 @@ export class Speaker {
   /**
    * What every peer should have: each is told the difference to what it has. Until the first call nothing is said, not
    * even the End-of-RIB that would make a router forget what it still knows of us.
+   *
+   * @param options.complete  false when more routes may be to come: they are announced, and the End-of-RIB waits
    */
-  setRoutes(routes: ReadonlyMap<Prefix, RouteAttributes>): void {
+  setRoutes(
+    routes: ReadonlyMap<Prefix, RouteAttributes>,
+    { complete = true }: { readonly complete?: boolean } = {},
+  ): void {
     if (this.#isStopping) return;
-    this.#routes = new DesiredRoutes(routes, this.#routes);
+    this.#routes = new DesiredRoutes(routes, this.#routes, complete);
     for (const session of this.#sessions.values()) session.setRoutes(this.#routes);
   }
 
