@@ -117,6 +117,16 @@ describe("a collision", () => {
     expect(play.open("incoming", LOWER)).toBe("in send keepalive, out drop unwanted");
   });
 
+  it("is not won by a connection on which the peer has been silent for long: it has forgotten it", () => {
+    const play = new Play().both();
+    play.now = later(9999);
+    expect(play.open("incoming", LOWER)).toBe("in send 6/7, in drop fault");
+    play.now = later(10_000);
+    expect(play.do({ type: "accepted" })).toBe("admit, in send open");
+    expect(play.open("incoming", LOWER)).toBe("in send keepalive");
+    expect(play.on("incoming", { type: "received-keepalive" })).toBe("out send 6/7, out drop fault");
+  });
+
   it("is no matter of a connection whose OPEN is bad", () => {
     const play = new Play().both();
     expect(play.open("incoming", { ...HIGHER, twoOctetAs: 1, capabilities: [] })).toBe("in send 2/2, in drop fault");

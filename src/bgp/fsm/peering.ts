@@ -6,7 +6,7 @@ import { type Slot, survivor } from "./collision.ts";
 import { type FsmPeer, judgeOpen } from "./negotiation.ts";
 import { type Action, type BfdDown, type Event, type Idle, nextDeadline, type State } from "./state.ts";
 import { step } from "./step.ts";
-import { type Context, idleHoldDeadline } from "./timers.ts";
+import { type Context, OPEN_HOLD_MILLIS, idleHoldDeadline } from "./timers.ts";
 
 /**
  * One configured peer: the connection that we dial, the one that the peer dials, and what ties them together. Each
@@ -69,6 +69,9 @@ export const NEW_PEERING: Peering = {
  * before it knew of the session. Nobody has restarted and called again so soon without closing TCP first.
  */
 const REPLACEABLE_MILLIS = 5000;
+
+/** A peer that lives answers an OPEN within this time, whatever TCP has to send again. */
+const OPEN_DUE_MILLIS = 10_000;
 
 const SLOTS = ["outgoing", "incoming"] as const;
 const RANK = { idle: 0, active: 1, connect: 2, "open-sent": 3, "open-confirm": 4, established: 5 } as const;
@@ -201,7 +204,7 @@ class Run {
 
   /** One connection of the peer at a time. Beside a session only if the peer may have restarted unnoticed. */
   mayAdmit(): boolean {
-    const { incoming, outgoing } = this.#states;
+    const { incoming } = this.#states;
     if (!this.#started) return false;
     if (this.#session !== null && !this.#isReplaceable(this.#states[this.#session])) return false;
     return incoming.name !== "idle" || incoming.idleHold === null || this.#now >= incoming.idleHold;
@@ -239,9 +242,7 @@ class Run {
         if (!this.#isReplaceable(this.#states[other])) return this.#step(slot, { type: "collision-lost" });
         this.#step(other, { type: "replaced" });
       }
-      // OpenSent is included, since this OPEN tells the peer's identifier: then neither side can establish the loser
-      // while the other still waits for the winner's OPEN.
-      if (rival === "open-sent" || rival === "open-confirm") {
+      if (this.#isContender(this.#states[other])) {
         const local = { identifier: this.#peer.identifier, asn: this.#peer.localAsn };
         const remote = { identifier: event.open.identifier, asn: asnOfOpen(event.open) };
         // Should this connection be the one that loses, then it is idle now, and its OPEN no longer counts.
@@ -271,6 +272,16 @@ class Run {
     // From here on a session that is lost is no restart of ours, and nothing that we forward by is lost with it.
     this.#restartingUntil = null;
     this.#forwarding = true;
+  }
+
+  /**
+   * OpenSent is included, since the OPEN on the other connection tells the peer's identifier: then neither side can
+   * establish the loser while the other still waits for the winner's OPEN. But a connection on which a peer that calls
+   * elsewhere stays silent is one that it has forgotten: it must not defeat the new one until its HoldTimer ends.
+   */
+  #isContender(state: State): boolean {
+    if (state.name === "open-confirm") return true;
+    return state.name === "open-sent" && state.hold - this.#now > OPEN_HOLD_MILLIS - OPEN_DUE_MILLIS;
   }
 
   #isReplaceable(state: State): boolean {

@@ -14,7 +14,7 @@ export interface Context {
 }
 
 /** HoldTimer before it is negotiated: the RFC's "large value" of 4 minutes (§8.2.2). */
-const OPEN_HOLD_MILLIS = 240_000;
+export const OPEN_HOLD_MILLIS = 240_000;
 /** Strict mode: so long may BFD take to come up once both OPENs are there. */
 const BFD_HOLD_MILLIS = 30_000;
 /** RFC 9687 §5: at least 8 minutes. */

@@ -1,4 +1,3 @@
-import type { Instant } from "../../base/time.ts";
 import { type BgpFault, NOTIFICATION, notificationOf } from "../wire/faults.ts";
 import { MESSAGE_TYPE } from "../wire/framing.ts";
 import type { Notification } from "../wire/notification.ts";
