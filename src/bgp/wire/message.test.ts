@@ -17,9 +17,17 @@ const families = (forwarding: boolean) => [
   { afi: 2, safi: 1, forwarding },
 ];
 
-const golden: readonly { name: string; bytes: string; context?: UpdateContext; message: Message; oneWay?: true }[] = [
+const golden: readonly {
+  name: string;
+  bytes: string;
+  context?: UpdateContext;
+  message: Message;
+  oneWay?: true;
+  ids?: string;
+}[] = [
   {
     name: "an OPEN with capabilities known and unknown",
+    ids: " (BGP-4271-4.2-01, BGP-4724-3-01)",
     bytes:
       "0043 01 04 5ba0 005a c000020a 26 0224 010400010001 010400020001 0200 0600 4104fa56ea01 4600 400a40780001018000020180",
     message: {
@@ -46,6 +54,7 @@ const golden: readonly { name: string; bytes: string; context?: UpdateContext; m
   },
   {
     name: "an OPEN in the extended form, which is only read",
+    ids: " (BGP-9072-2-01)",
     bytes: "0029 01 04 fc00 0009 c000020a ff ff 0009 02 0006 0104 0001 00 01",
     oneWay: true,
     message: {
@@ -59,6 +68,7 @@ const golden: readonly { name: string; bytes: string; context?: UpdateContext; m
   { name: "a KEEPALIVE", bytes: "0013 04", message: { type: "keepalive" } },
   {
     name: "an UPDATE to another AS with two routes and communities",
+    ids: " (BGP-4271-4.3-01)",
     bytes:
       "004b 02 0000 002a 40010100 4002060201fa56ea01 400304c000020a c00804fde80064 c0200cfa56ea010000000100000002 20c6336407 20c6336408",
     message: {
@@ -82,6 +92,7 @@ const golden: readonly { name: string; bytes: string; context?: UpdateContext; m
   },
   {
     name: "an UPDATE inside the AS with an IPv6 route and two next hops",
+    ids: " (BGP-4760-3-01, BGP-4760-3-02, BGP-2545-3-01)",
     bytes:
       "005e 02 0000 0047 800e36 0002 01 20 20010db800000000000000000000000a fe80000000000000000000000000000a 00 8020010db8000700000000000000000001 40010100 400200 40050400000064",
     context: INTERNAL,
@@ -105,6 +116,7 @@ const golden: readonly { name: string; bytes: string; context?: UpdateContext; m
   },
   {
     name: "a withdrawal of an IPv6 route",
+    ids: " (BGP-4760-4-01)",
     bytes: "002e 02 0000 0017 800f14 0002 01 8020010db8000700000000000000000001",
     message: {
       type: "update",
@@ -116,11 +128,13 @@ const golden: readonly { name: string; bytes: string; context?: UpdateContext; m
   },
   {
     name: "the End-of-RIB of IPv4",
+    ids: " (BGP-7606-5.2-02)",
     bytes: "0017 02 0000 0000",
     message: { type: "update", withdrawn: [], attributes: {}, opaque: [], nlri: [] },
   },
   {
     name: "the End-of-RIB of IPv6",
+    ids: " (BGP-7606-5.2-02)",
     bytes: "001d 02 0000 0006 800f03 0002 01",
     message: {
       type: "update",
@@ -132,16 +146,41 @@ const golden: readonly { name: string; bytes: string; context?: UpdateContext; m
   },
   {
     name: "a NOTIFICATION with a shutdown text",
+    ids: " (BGP-9003-2-01)",
     bytes: "0021 03 06 02 0b 6e6f646520647261696e2e",
     message: { type: "notification", code: 6, subcode: 2, data: encodeShutdownText("node drain.") },
   },
   {
+    name: "an IPv4 route with an IPv6 next hop",
+    ids: " (BGP-8950-3-01)",
+    context: { ...EXTERNAL, extendedNextHop: true },
+    bytes:
+      "0041 02 0000 002a 800e1a 0001 01 10 20010db800000000000000000000000a 00 20c6336407 40010100 40020602010000fc00",
+    message: {
+      type: "update",
+      withdrawn: [],
+      attributes: {
+        origin: 0,
+        asPath: [Asn.of(64_512)],
+        mpReach: {
+          family: "ipv4-unicast",
+          nextHop: ip("2001:db8::a"),
+          prefixes: [prefix("198.51.100.7/32")],
+        },
+      },
+      opaque: [],
+      nlri: [],
+    },
+  },
+  {
     name: "a hard reset that wraps another cease",
+    ids: " (BGP-8538-3-02)",
     bytes: "0017 03 06 09 06 03",
     message: { type: "notification", code: 6, subcode: 9, data: Uint8Array.of(6, 3) },
   },
   {
     name: "a ROUTE-REFRESH for IPv6",
+    ids: " (BGP-2918-3-01)",
     bytes: "0017 05 0002 00 01",
     message: { type: "route-refresh", afi: 2, subtype: 0, safi: 1 },
   },
@@ -153,9 +192,9 @@ const golden: readonly { name: string; bytes: string; context?: UpdateContext; m
 ];
 
 describe("messages and their octets", () => {
-  for (const { name, bytes, context = EXTERNAL, message } of golden) {
+  for (const { name, bytes, context = EXTERNAL, message, ids = "" } of golden) {
     const wire = octets(MARKER + bytes);
-    it(`reads ${name}`, () => {
+    it(`reads ${name}${ids}`, () => {
       expect(frame(wire)).toEqual({ kind: "message", bytes: wire });
       expect(decodeMessage(wire, context)).toEqual({ kind: "message", message, faults: [] });
     });

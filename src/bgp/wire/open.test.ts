@@ -36,7 +36,7 @@ describe("an OPEN", () => {
     expect(hexOf(encodeMessage(open, EXTERNAL))).toBe(hexOf(messageOf(1, `${HEAD} 00`)));
   });
 
-  it("is refused for each fixed field that is out of range", () => {
+  it("is refused for each fixed field that is out of range (BGP-4271-6.2-01, BGP-4271-6.2-03, BGP-4271-6.2-04, BGP-4271-6.2-08)", () => {
     expect(refusal("03 fc00 005a c000020a 00")).toBe("2/1 0004");
     expect(refusal("04 0000 005a c000020a 00")).toBe("2/2");
     expect(refusal("04 fc00 0001 c000020a 00")).toBe("2/6 0001");
@@ -44,17 +44,17 @@ describe("an OPEN", () => {
     expect(refusal("04 fc00 005a 00000000 00")).toBe("2/3");
   });
 
-  it("may have an identifier that is no host address, and a hold time of 0 or 3", () => {
+  it("may have an identifier that is no host address, and a hold time of 0 or 3 (BGP-6286-2.1-01, BGP-4271-4.2-03)", () => {
     expect(openOf("04 fc00 0000 ffffffff 00").identifier).toBe("255.255.255.255");
     expect(openOf("04 fc00 0003 e0000001 00").holdTimeSeconds).toBe(3);
   });
 
-  it("is refused for a parameter that is not about capabilities", () => {
+  it("is refused for a parameter that is not about capabilities (BGP-4271-6.2-05, BGP-9072-2-04)", () => {
     expect(refusal(`${HEAD} 04 01 02 0000`)).toBe("2/4");
     expect(refusal(`${HEAD} 06 02 00 ff 02 0000`)).toBe("2/4");
   });
 
-  it("is refused when its parameters do not add up", () => {
+  it("is refused when its parameters do not add up (BGP-4271-6.2-06, BGP-4271-6.2-07, BGP-5492-P-01)", () => {
     for (const parameters of [
       "01",
       "00 02",
@@ -68,7 +68,7 @@ describe("an OPEN", () => {
       expect(refusal(`${HEAD} ${parameters}`), parameters).toBe("2/0");
   });
 
-  it("is refused when the extended form does not add up", () => {
+  it("is refused when the extended form does not add up (BGP-9072-P-01, BGP-9072-2-04)", () => {
     for (const tail of [
       "",
       "00",
@@ -82,14 +82,14 @@ describe("an OPEN", () => {
       expect(refusal(`${HEAD} ff ff ${tail}`), tail).toBe("2/0");
   });
 
-  it("may use the extended form with any length octet but 0, and for nothing", () => {
+  it("may use the extended form with any length octet but 0, and for nothing (BGP-9072-2-02, BGP-9072-2-04)", () => {
     expect(capabilitiesOf("ff ff 0005 02 0002 0200")).toEqual([{ kind: "route-refresh" }]);
     expect(capabilitiesOf("01 ff 0005 02 0002 0200")).toEqual([{ kind: "route-refresh" }]);
     expect(capabilitiesOf("ff ff 0000")).toEqual([]);
     expect(refusal(`${HEAD} 00 ff 0005 02 0002 0200`)).toBe("2/0");
   });
 
-  it("is written in the extended form once its capabilities need it", () => {
+  it("is written in the extended form once its capabilities need it (BGP-9072-2-03)", () => {
     const many: Capability[] = Array.from({ length: 3 }, (_, at) => ({
       kind: "unknown",
       code: 128 + at,
@@ -106,21 +106,31 @@ describe("an OPEN", () => {
   });
 });
 
+describe("an OPEN with several faults", () => {
+  it("is refused for the first of them (BGP-4271-4.2-05)", () => {
+    expect(refusal("03 0000 0001 00000000 01")).toBe("2/1 0004");
+    expect(refusal("04 0000 0001 00000000 01")).toBe("2/2");
+    expect(refusal("04 fc00 0001 00000000 01")).toBe("2/6 0001");
+    expect(refusal("04 fc00 005a 00000000 01")).toBe("2/3");
+    expect(refusal("04 fc00 005a c000020a 04 01 02 4100")).toBe("2/4");
+  });
+});
+
 describe("capabilities", () => {
-  it("may come in one parameter or in several, empty ones among them", () => {
+  it("may come in one parameter or in several, empty ones among them (BGP-5492-4-01)", () => {
     const both = [{ kind: "multiprotocol", afi: 1, safi: 1 }, { kind: "route-refresh" }];
     expect(capabilitiesOf("0a 02 08 0104 0001 00 01 0200")).toEqual(both);
     expect(capabilitiesOf("0e 02 06 0104 0001 00 01 02 00 02 02 0200")).toEqual(both);
   });
 
-  it("stay opaque when they are not known or not of their registered length", () => {
+  it("stay opaque when they are not known or not of their registered length (BGP-5492-4-02)", () => {
     expect(capabilitiesOf("05 02 03 0101 07")).toEqual([{ kind: "unknown", code: 1, value: Uint8Array.of(7) }]);
     expect(capabilitiesOf("05 02 03 4001 07")).toEqual([{ kind: "unknown", code: 64, value: Uint8Array.of(7) }]);
     expect(capabilitiesOf("07 02 05 4003 4078 01")).toMatchObject([{ kind: "unknown", code: 64 }]);
     expect(capabilitiesOf("06 02 04 4902 0100")).toMatchObject([{ kind: "unknown", code: 73 }]);
   });
 
-  it("refuse the OPEN where the AS number cannot be read, or is 0", () => {
+  it("refuse the OPEN where the AS number cannot be read, or is 0 (BGP-4271-6.2-08)", () => {
     expect(refusal(`${HEAD} 07 02 05 4103 000001`)).toBe("2/0");
     expect(refusal(`${HEAD} 08 02 06 4104 00000000`)).toBe("2/2");
   });
@@ -142,7 +152,7 @@ describe("the peer's AS", () => {
     capabilities: [],
   };
 
-  it("is the capability's, the last one, or else the two-octet field's", () => {
+  it("is the capability's, the last one, or else the two-octet field's (BGP-4271-6.2-02, BGP-6793-4.1-02, BGP-5492-4-03)", () => {
     const capability = (asn: number): Capability => ({ kind: "four-octet-as", asn: Asn.of(asn) });
     expect(asnOfOpen(open)).toBe(23_456);
     expect(asnOfOpen({ ...open, capabilities: [capability(70_000)] })).toBe(70_000);
@@ -151,7 +161,7 @@ describe("the peer's AS", () => {
 });
 
 describe("Asn", () => {
-  it("is an unsigned 32-bit integer, and AS_TRANS where two octets do not hold it", () => {
+  it("is an unsigned 32-bit integer, and AS_TRANS where two octets do not hold it (BGP-6793-4.1-01)", () => {
     for (const value of [-1, 0x1_0000_0000, 1.5, Number.NaN]) expect(() => Asn.of(value)).toThrow(RangeError);
     expect([65_535, 65_536].map((value) => Asn.toTwoOctet(Asn.of(value)))).toEqual([65_535, 23_456]);
   });
