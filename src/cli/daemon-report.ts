@@ -7,14 +7,14 @@ const DEFAULT_SOCKET = "/run/vipcast/vipcast.sock";
 export const socketOption = (): Option =>
   new Option("--socket <path>", "local socket of the daemon").env("vipcast_status_socket").default(DEFAULT_SOCKET);
 
-/**
- * Asks the daemon, hands its report to `use`, and makes the returned number the exit code. Without an answer the
- * reason goes to standard error and the exit code is 1.
- */
-export async function withReport(socket: string | undefined, use: (report: StatusReport) => number): Promise<number> {
+/** `withReport` for a command that asks more than once: `use` gets the path of the socket. */
+export async function fromDaemon(
+  socket: string | undefined,
+  use: (socket: string) => Promise<number>,
+): Promise<number> {
   let code: number;
   try {
-    code = use(await fetchStatus(socket ?? DEFAULT_SOCKET));
+    code = await use(socket ?? DEFAULT_SOCKET);
   } catch (error) {
     if (!(error instanceof StatusUnavailable)) throw error;
     process.stderr.write(`vipcast: ${error.message}\n`);
@@ -23,3 +23,10 @@ export async function withReport(socket: string | undefined, use: (report: Statu
   process.exitCode = code;
   return code;
 }
+
+/**
+ * Asks the daemon, hands its report to `use`, and makes the returned number the exit code. Without an answer the
+ * reason goes to standard error and the exit code is 1.
+ */
+export const withReport = (socket: string | undefined, use: (report: StatusReport) => number): Promise<number> =>
+  fromDaemon(socket, async (path) => use(await fetchStatus(path)));

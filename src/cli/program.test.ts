@@ -54,6 +54,7 @@ describe("help", () => {
       "manager",
       "status",
       "explain",
+      "peer",
       "config",
       "manifest",
       "manifest daemonset",

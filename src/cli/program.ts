@@ -9,6 +9,7 @@ import { registerExplain } from "./explain.ts";
 import { FlagValues, flagsHelp } from "./flags.ts";
 import { accepted, sources, warn, warningText } from "./load-settings.ts";
 import { registerManifest } from "./manifest-command.ts";
+import { registerPeer } from "./peer.ts";
 import { registerStatus } from "./status.ts";
 
 const MAY_HOLD_PASSWORDS = ["bgppeers", "peerPass"];
@@ -32,8 +33,8 @@ export function createProgram(): Command {
     .addHelpText(
       "after",
       "\nSettings can be given as flags: see `vipcast manager --help`.\n" +
-        "Exit codes: 0 fine, 1 failed, 2 wrong usage, 3 (status, explain) the daemon\n" +
-        "runs, but something is not as it should be.\n\nExample:\n  vipcast status",
+        "Exit codes: 0 fine, 1 failed, 2 wrong usage, 3 (status, explain, peer) the\n" +
+        "daemon runs, but something is not as it should be.\n\nExample:\n  vipcast status",
     );
   for (const option of flags.options()) program.addOption(option);
 
@@ -56,6 +57,7 @@ export function createProgram(): Command {
     });
   registerStatus(program);
   registerExplain(program);
+  registerPeer(program);
   registerConfig(program, flags);
   registerManifest(program, flags);
   program

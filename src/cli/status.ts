@@ -90,8 +90,10 @@ function renderText(report: StatusReport, wide: boolean): string {
       ),
     );
   }
-  if (report.problems.length > 0) lines.push("");
-  for (const problem of report.problems)
+  const diagnosed = report.peers.filter(({ diagnosis }) => diagnosis !== null).map(({ name }) => `peer ${name} `);
+  const problems = report.problems.filter((problem) => !diagnosed.some((peer) => problem.startsWith(peer)));
+  if (problems.length > 0) lines.push("");
+  for (const problem of problems)
     lines.push(...wrap(problem, 78).map((line, index) => `${index === 0 ? "!" : " "} ${line}`));
   return lines
     .join("\n")
@@ -125,10 +127,20 @@ function peerTable(peers: readonly PeerReport[], wide: boolean): string {
   );
 }
 
-/** What the table of peers has no room for. Why a session is not up stands among the problems. */
-function peerNotes(peer: PeerReport): string[] {
-  const notes = peer.notAnnounced.map(({ family, reason }) => `${peer.name}: ${family} is not announced: ${reason}`);
-  return notes.length > 0 ? [...notes.flatMap((note) => wrap(`  ${note}`, 78)), ""] : [];
+/**
+ * What the table of peers has no room for. Why a session is not up stands here with its remedy; where that is not known,
+ * among the problems.
+ */
+function peerNotes({ name, diagnosis, notAnnounced, bfd }: PeerReport): string[] {
+  const notes = [
+    ...(diagnosis === null ? [] : [`! ${name}: ${diagnosis.problem}`, `  to do: ${diagnosis.fix}`]),
+    ...notAnnounced.map(({ family, reason }) => `  ${name}: ${family} is not announced: ${reason}`),
+    ...(bfd?.state === "down" && diagnosis?.cause !== "bfd" ? [`! ${name}: BFD is down`] : []),
+  ];
+  const lines = notes.flatMap((note) =>
+    wrap(note.slice(2), 76).map((line, index) => `${index === 0 ? note.slice(0, 2) : "  "}${line}`),
+  );
+  return lines.length > 0 ? [...lines, ""] : [];
 }
 
 function vipTable(vips: readonly VipReport[], wide: boolean): string {

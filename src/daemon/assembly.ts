@@ -23,7 +23,7 @@ import { segments } from "../linux/io/segment.ts";
 import { segmentTaps } from "../linux/io/segment-tap.ts";
 import { systemClock, systemEntropy } from "../linux/io/system-clock.ts";
 import { tcpDialer, tcpListener } from "../linux/io/tcp.ts";
-import { StatusServer } from "../status/server.ts";
+import { StatusServer, type StatusSource } from "../status/server.ts";
 import { emit } from "../telemetry/events.ts";
 import { Metrics } from "../telemetry/metrics.ts";
 import { endpointSliceFact, nodeFact, serviceFact } from "../vip/facts.ts";
@@ -281,7 +281,12 @@ export class Manager {
    * that somebody else has costs the metrics or the probes, never a VIP.
    */
   async #serve(node: NodeDaemon): Promise<void> {
-    const source = { report: () => node.report(), live: () => true, ready: () => node.ready() };
+    const source: StatusSource = {
+      report: () => node.report(),
+      live: () => true,
+      ready: () => node.ready(),
+      recording: (peer, format) => node.recording(peer, format),
+    };
     const server = new StatusServer(source, this.#metrics);
     this.#closers.push(() => server.close());
     const { status, metrics, health } = this.#settings;

@@ -45,6 +45,11 @@ const frozen: Clock = {
   wallTime: () => new Date(0),
   alarm: () => ({ set: () => {}, close: () => {} }),
 };
+const NO_MESSAGES: PeerStatus["messages"]["sent"] = {
+  counts: { open: 0, update: 0, notification: 0, keepalive: 0, "route-refresh": 0 },
+  lastOpen: null,
+  lastNotification: null,
+};
 const established: PeerStatus = {
   name: "r1",
   address: ip("10.0.0.254"),
@@ -60,7 +65,24 @@ const established: PeerStatus = {
   establishedCount: 1,
   notAnnounced: [],
   lastError: null,
-} as unknown as PeerStatus;
+  dynamic: false,
+  withheld: null,
+  importPolicy: null,
+  exportPolicy: null,
+  prefixesSentByFamily: { "ipv4-unicast": 0, "ipv6-unicast": 0 },
+  prefixesRefused: 0,
+  prefixesStale: 0,
+  prefixesUnusable: { count: 0, reason: null },
+  malformed: { updates: 0, withdrawn: 0, byAttribute: {}, last: null },
+  negotiated: null,
+  remote: null,
+  notifications: { sent: null, received: null },
+  messages: { sent: NO_MESSAGES, received: NO_MESSAGES },
+  messagesReceived: 0,
+  messagesSent: 0,
+  bfd: null,
+  diagnosis: null,
+};
 
 /** A node whose every effect is written down in the order in which it happens. */
 function rack(change: Partial<NodeParts> = {}, left: InterfaceAddress[] = []) {
@@ -98,6 +120,7 @@ function rack(change: Partial<NodeParts> = {}, left: InterfaceAddress[] = []) {
       routes = text;
     },
     peers: () => [established],
+    recorder: () => null,
   };
   let segments = "";
   const conflicts: unknown[] = [];

@@ -10,10 +10,12 @@ import type { Logger } from "pino";
 import type { Family, IpAddress } from "../addr/ip.ts";
 import type { Prefix } from "../addr/prefix.ts";
 import { Instant } from "../base/time.ts";
+import type { BfdSessionStatus } from "../bfd/session/session-config.ts";
+import type { Recorder } from "../bgp/session/recorder.ts";
 import type { PeerStatus } from "../bgp/session/speaker.ts";
 import type { Alarm, Clock } from "../ports/clock.ts";
 import type { InterfaceAddress, KernelNetwork, Link } from "../ports/network.ts";
-import type { StatusReport } from "../status/report.ts";
+import type { RecordingFormat, StatusReport } from "../status/report.ts";
 import { emit } from "../telemetry/events.ts";
 import { groupSlices } from "../vip/endpoints.ts";
 import type { EndpointSliceFact, NodeFact, ServiceFact, ServiceKey } from "../vip/facts.ts";
@@ -23,7 +25,7 @@ import type { InterfaceFact, Policy, ProbeFact, Snapshot } from "../vip/snapshot
 import { AddressConverger } from "./address-converger.ts";
 import type { Elections } from "./elections.ts";
 import { KernelView } from "./kernel-view.ts";
-import { report } from "./report.ts";
+import { recordingFile, report } from "./report.ts";
 
 /** One watched kind, reduced to facts. */
 export interface Cache<F> {
@@ -48,7 +50,10 @@ export interface NodeParts {
   readonly speaker: {
     setRoutes(routes: ReadonlyMap<Prefix, Readonly<Record<string, never>>>): void;
     peers(): readonly PeerStatus[];
+    recorder(peer: string): Recorder | null;
   } | null;
+  /** Absent without BFD. */
+  readonly bfd?: { status(): readonly BfdSessionStatus[] };
   readonly announcer: {
     setVips(vips: ReadonlyMap<IpAddress, SegmentVip>): void;
     status(): readonly { readonly vip: IpAddress; readonly conflict: SegmentConflict | null }[];
@@ -194,6 +199,8 @@ export class NodeDaemon {
       snapshot: this.#snapshot(),
       plan: this.#plan,
       peers: parts.speaker?.peers() ?? [],
+      recorder: (peer) => parts.speaker?.recorder(peer) ?? null,
+      bfd: parts.bfd?.status() ?? [],
       kubernetes: {
         server: parts.server,
         synced: this.#synced(),
@@ -226,6 +233,12 @@ export class NodeDaemon {
           : [],
       );
     return [...troubles, ...kernel, ...conflicts];
+  }
+
+  /** What was recorded of a peer, as a file; null when there is no such peer. */
+  recording(peer: string, format: RecordingFormat): string | Uint8Array | null {
+    const recorder = this.#parts.speaker?.recorder(peer) ?? null;
+    return recorder === null ? null : recordingFile(recorder, format);
   }
 
   #synced(): boolean {

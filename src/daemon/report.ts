@@ -1,7 +1,14 @@
-import type { PeerStatus } from "../bgp/session/speaker.ts";
+import { type OpenSummary, summarizeOpen } from "../bgp/session/describe-open.ts";
+import type { Kept } from "../bgp/session/message-ledger.ts";
+import type { PeerStatus, SeenNotification } from "../bgp/session/peer-config.ts";
+import { agreementOf, connectionsOf } from "../bgp/session/peer-detail.ts";
+import { writeMrt } from "../bgp/session/mrt.ts";
+import type { Recorder } from "../bgp/session/recorder.ts";
+import { writeRecording } from "../bgp/session/recording.ts";
+import type { BfdSessionStatus } from "../bfd/session/session-config.ts";
 import type { IpAddress } from "../addr/ip.ts";
 import type { Instant } from "../base/time.ts";
-import type { StatusReport } from "../status/report.ts";
+import type { PeerReport, RecordingFormat, StatusReport } from "../status/report.ts";
 import { firstClosed } from "../vip/gates.ts";
 import type { Plan, VipPlan } from "../vip/plan.ts";
 import { leaseText, type Snapshot } from "../vip/snapshot.ts";
@@ -12,6 +19,8 @@ export interface ReportFacts {
   readonly snapshot: Snapshot;
   readonly plan: Plan;
   readonly peers: readonly PeerStatus[];
+  readonly recorder: (peer: string) => Recorder | null;
+  readonly bfd: readonly BfdSessionStatus[];
   readonly kubernetes: StatusReport["kubernetes"];
   readonly addresses: StatusReport["addresses"];
   readonly addressFailures: ReadonlyMap<IpAddress, string>;
@@ -40,7 +49,7 @@ export function report(facts: ReportFacts): StatusReport {
     apiServerProbe: policy.controlPlane?.probed
       ? { state: snapshot.probe.state, detail: snapshot.probe.detail }
       : { state: "off", detail: "no control-plane VIP, or its health check is turned off" },
-    peers: facts.peers.map((peer) => peerReport(peer, now)),
+    peers: facts.peers.map((peer) => peerReport(peer, facts)),
     vips: plan.vips.map((vip) => vipReport(vip, snapshot)),
     leases: [...plan.leases].map(([name, { purpose, stands }]) => {
       const fact = snapshot.leases.get(name);
@@ -58,7 +67,15 @@ export function report(facts: ReportFacts): StatusReport {
   };
 }
 
-function peerReport(peer: PeerStatus, now: Instant): StatusReport["peers"][number] {
+/** What was recorded of a peer, as a file. */
+export const recordingFile = (recorder: Recorder, format: RecordingFormat): string | Uint8Array =>
+  format === "mrt" ? writeMrt(recorder.snapshot()) : writeRecording(recorder.snapshot());
+
+function peerReport(peer: PeerStatus, facts: ReportFacts): PeerReport {
+  const { now } = facts.snapshot;
+  const recorder = facts.recorder(peer.name);
+  const connections = recorder === null ? [] : connectionsOf(recorder.peering, now);
+  const { malformed, notifications, messages } = peer;
   return {
     name: peer.name,
     address: peer.address,
@@ -78,8 +95,87 @@ function peerReport(peer: PeerStatus, now: Instant): StatusReport["peers"][numbe
       at: peer.lastError.at.toISOString(),
       direction: peer.lastError.direction,
     },
+    diagnosis: peer.diagnosis,
+    dynamic: peer.dynamic,
+    withheld: peer.withheld,
+    importPolicy: importText(peer),
+    exportPolicy: exportText(peer),
+    prefixesRefused: peer.prefixesRefused,
+    prefixesStale: peer.prefixesStale,
+    prefixesUnusable: peer.prefixesUnusable.count,
+    unusableReason: peer.prefixesUnusable.reason,
+    malformedUpdates: malformed.updates,
+    malformedAttributes: { ...malformed.byAttribute },
+    malformedWithdrawn: malformed.withdrawn,
+    malformedLast: malformed.last && {
+      at: malformed.last.at.toISOString(),
+      prefixes: [...malformed.last.prefixes],
+      reason: malformed.last.reason,
+    },
+    bfd: bfdReport(peer, facts.bfd),
+    agreed: peer.negotiated === null ? [] : [...agreementOf(peer.negotiated)],
+    connections: connections.map(({ slot, state, failures, timers }) => ({
+      slot,
+      state,
+      failures,
+      timers: timers.map(({ name, millis }) => ({ name, seconds: seconds(millis) })),
+    })),
+    opens: { sent: openReport(messages.sent.lastOpen), received: openReport(messages.received.lastOpen) },
+    notifications: {
+      sent: notificationReport(notifications.sent),
+      received: notificationReport(notifications.received),
+    },
+    messages: { sent: { ...messages.sent.counts }, received: { ...messages.received.counts } },
   };
 }
+
+function importText({ importPolicy: policy }: PeerStatus): string {
+  if (policy === null) return "no policy: nothing is accepted (RFC 8212)";
+  const accepted = policy.accept.map(({ within, lengthMax }) => `${within} up to /${lengthMax}`);
+  return accepted.length === 0 ? "nothing is accepted" : `accepted: ${listed(accepted)}`;
+}
+
+function exportText({ exportPolicy: policy }: PeerStatus): string {
+  if (policy === null) return "every VIP that this node announces";
+  const rest = policy.otherwise === "announce" ? "others are announced" : "others are not announced";
+  return `${policy.rules.length} rules, ${rest}`;
+}
+
+/** Policies may be long. */
+const listed = (texts: readonly string[]): string =>
+  texts.length <= 5 ? texts.join(", ") : `${texts.slice(0, 5).join(", ")} and ${texts.length - 5} more`;
+
+function bfdReport(peer: PeerStatus, sessions: readonly BfdSessionStatus[]): PeerReport["bfd"] {
+  const found = sessions.find(({ names }) => names.includes(peer.name));
+  if (found === undefined) return peer.bfd === null ? null : { state: peer.bfd, session: null };
+  const { state, diagnostic, remoteState, remoteDiagnostic, local, multihop } = found;
+  const { transmitMillis, detectionMillis, packetsSent, packetsReceived, lossCount } = found;
+  return {
+    state: peer.bfd ?? "unknown",
+    session: {
+      state,
+      diagnostic,
+      remoteState,
+      remoteDiagnostic,
+      local,
+      multihop,
+      transmitMillis,
+      detectionMillis,
+      packetsSent,
+      packetsReceived,
+      lossCount,
+    },
+  };
+}
+
+function openReport(open: Kept | null): PeerReport["opens"]["sent"] {
+  if (open === null) return null;
+  const { at, capabilities, ...said }: OpenSummary = summarizeOpen(open);
+  return { ...said, at: at.toISOString(), capabilities: [...capabilities] };
+}
+
+const notificationReport = (seen: SeenNotification | null): PeerReport["notifications"]["sent"] =>
+  seen && { ...seen, at: seen.at.toISOString() };
 
 function vipReport(vip: VipPlan, snapshot: Snapshot): StatusReport["vips"][number] {
   const lease = vip.lease && leaseText(vip.lease);
@@ -99,11 +195,13 @@ function problemsOf({ snapshot, plan, peers, kubernetes, addressFailures, troubl
   const problems = [...troubles];
   if (kubernetes.error !== null) problems.push(`Kubernetes: ${kubernetes.error}`);
   for (const peer of peers) {
+    const reason = peer.diagnosis?.problem ?? peer.lastError?.message;
     if (peer.state !== "established") {
-      problems.push(
-        `peer ${peer.name} is not up (${peer.state})${peer.lastError ? `: ${peer.lastError.message}` : ""}`,
-      );
+      problems.push(`peer ${peer.name} is not up (${peer.state})${reason === undefined ? "" : `: ${reason}`}`);
+    } else if (peer.diagnosis !== null) {
+      problems.push(`peer ${peer.name} lacks something: ${peer.diagnosis.problem}`);
     }
+    if (peer.bfd === "down") problems.push(`peer ${peer.name}: BFD is down`);
     for (const { family, reason } of peer.notAnnounced) problems.push(`peer ${peer.name}: no ${family}: ${reason}`);
   }
   if (snapshot.policy.controlPlane?.probed && snapshot.probe.state === "failed") {

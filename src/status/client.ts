@@ -1,5 +1,5 @@
 import { request } from "node:http";
-import { StatusReport } from "./report.ts";
+import { type RecordingFormat, StatusReport } from "./report.ts";
 
 /** No daemon answered, or not with what we understand. The message says what to do. */
 export class StatusUnavailable extends Error {
@@ -15,7 +15,7 @@ const ANSWER_BYTES_MAX = 256 * 1024 * 1024;
  * @throws StatusUnavailable when there is no daemon, no permission, or no answer in time.
  */
 export async function fetchStatus(socketPath: string, timeoutMillis = 5_000): Promise<StatusReport> {
-  const body = await get(socketPath, timeoutMillis);
+  const body = (await get(socketPath, "/status", timeoutMillis)).toString("utf8");
   let document: unknown;
   try {
     document = JSON.parse(body);
@@ -31,11 +31,25 @@ export async function fetchStatus(socketPath: string, timeoutMillis = 5_000): Pr
   return report.data;
 }
 
-function get(socketPath: string, timeoutMillis: number): Promise<string> {
+/**
+ * What the running daemon has recorded of one peer.
+ *
+ * @throws StatusUnavailable as `fetchStatus` does, and when the daemon has no such peer
+ */
+export function fetchRecording(
+  socketPath: string,
+  peer: string,
+  format: RecordingFormat,
+  timeoutMillis = 15_000,
+): Promise<Buffer> {
+  return get(socketPath, `/peers/${encodeURIComponent(peer)}/recording?format=${format}`, timeoutMillis);
+}
+
+function get(socketPath: string, path: string, timeoutMillis: number): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const fail = (error: NodeJS.ErrnoException): void =>
       reject(new StatusUnavailable(explain(socketPath, error), { cause: error }));
-    const asked = request({ socketPath, path: "/status", timeout: timeoutMillis }, (response) => {
+    const asked = request({ socketPath, path, timeout: timeoutMillis }, (response) => {
       const chunks: Buffer[] = [];
       let length = 0;
       response.on("data", (chunk: Buffer) => {
@@ -44,9 +58,10 @@ function get(socketPath: string, timeoutMillis: number): Promise<string> {
         else chunks.push(chunk);
       });
       response.on("end", () => {
-        const text = Buffer.concat(chunks).toString("utf8");
-        if (response.statusCode === 200) resolve(text);
-        else reject(new StatusUnavailable(`${socketPath}: the daemon answers ${response.statusCode}: ${text.trim()}`));
+        const body = Buffer.concat(chunks);
+        if (response.statusCode === 200) return resolve(body);
+        const text = body.toString("utf8").trim();
+        reject(new StatusUnavailable(`${socketPath}: the daemon answers ${response.statusCode}: ${text}`));
       });
       response.on("error", fail);
     });

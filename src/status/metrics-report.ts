@@ -1,5 +1,5 @@
 import type { Metrics } from "../telemetry/metrics.ts";
-import type { StatusReport } from "./report.ts";
+import type { PeerReport, StatusReport } from "./report.ts";
 
 /** kube-vip's names for the states, which come from GoBGP. */
 const STATE_NAMES = ["idle", "connect", "active", "open-sent", "open-confirm", "established"] as const;
@@ -9,19 +9,16 @@ const kubeVipState = (state: string): string => `SESSION_STATE_${state.replace("
 export function observeReport(metrics: Metrics, report: StatusReport): void {
   const { node } = report;
   for (const gauge of [metrics.activeServices, metrics.isLeader, metrics.sessionInfo, metrics.sessionUp]) gauge.reset();
-  for (const gauge of [metrics.prefixesSent, metrics.vipAnnounced]) gauge.reset();
+  for (const gauge of [metrics.prefixesSent, metrics.prefixesReceived, metrics.prefixesStale]) gauge.reset();
+  for (const gauge of [metrics.vipAnnounced, metrics.diagnosis]) gauge.reset();
+  // The report has totals, so that each scrape begins at nothing and adds them.
+  for (const counter of [metrics.sessionsEstablished, metrics.messages]) counter.reset();
+  for (const counter of [metrics.malformedUpdates, metrics.prefixesRefused]) counter.reset();
   metrics.buildInfo.set({ version: report.version, build: "", node }, 1);
   metrics.fallback.set(report.fallback ? 1 : 0);
   metrics.apiServerReady.set(report.apiServerProbe.state === "ready" ? 1 : 0);
   metrics.kubeSynced.set(report.kubernetes.synced ? 1 : 0);
-  for (const peer of report.peers) {
-    const label = peer.address.includes(":") ? `[${peer.address}]:${peer.port}` : `${peer.address}:${peer.port}`;
-    for (const state of STATE_NAMES) {
-      metrics.sessionInfo.set({ state: kubeVipState(state), peer: label }, state === peer.state ? 1 : 0);
-    }
-    metrics.sessionUp.set({ peer: peer.name }, peer.state === "established" ? 1 : 0);
-    metrics.prefixesSent.set({ peer: peer.name }, peer.prefixesSent);
-  }
+  for (const peer of report.peers) observePeer(metrics, peer);
   for (const lease of report.leases) {
     metrics.isLeader.set({ node, lease_name: lease.lease }, lease.isHolder ? 1 : 0);
   }
@@ -33,4 +30,27 @@ export function observeReport(metrics: Metrics, report: StatusReport): void {
     services.set(namespace, (services.get(namespace) ?? new Set()).add(owner));
   }
   for (const [namespace, owners] of services) metrics.activeServices.set({ namespace }, owners.size);
+}
+
+function observePeer(metrics: Metrics, report: PeerReport): void {
+  const peer = report.name;
+  const label = report.address.includes(":")
+    ? `[${report.address}]:${report.port}`
+    : `${report.address}:${report.port}`;
+  for (const state of STATE_NAMES) {
+    metrics.sessionInfo.set({ state: kubeVipState(state), peer: label }, state === report.state ? 1 : 0);
+  }
+  metrics.sessionUp.set({ peer }, report.state === "established" ? 1 : 0);
+  metrics.prefixesSent.set({ peer }, report.prefixesSent);
+  metrics.prefixesReceived.set({ peer }, report.prefixesReceived);
+  metrics.prefixesStale.set({ peer }, report.prefixesStale);
+  metrics.prefixesRefused.inc({ peer }, report.prefixesRefused);
+  metrics.sessionsEstablished.inc({ peer }, report.establishedCount);
+  metrics.malformedUpdates.inc({ peer }, report.malformedUpdates);
+  if (report.diagnosis !== null) metrics.diagnosis.set({ peer, cause: report.diagnosis.cause }, 1);
+  for (const direction of ["sent", "received"] as const) {
+    for (const [type, count] of Object.entries(report.messages[direction])) {
+      metrics.messages.inc({ peer, direction, type }, count);
+    }
+  }
 }

@@ -12,6 +12,51 @@ const Gate = z.strictObject({
   hint: z.string().optional().describe("What would open a closed gate."),
 });
 
+const Opened = z
+  .strictObject({
+    at: z.string(),
+    asn: z.number().nullable(),
+    identifier: z.string().nullable(),
+    holdTimeSeconds: z.number().nullable(),
+    capabilities: z.array(z.string()),
+    hex: z.string().describe("The message without its header."),
+  })
+  .nullable();
+
+const Notified = z
+  .strictObject({
+    code: z.number(),
+    subcode: z.number(),
+    message: z.string(),
+    at: z.string(),
+    count: z.number().describe("How many there were since the peer was configured."),
+  })
+  .nullable();
+
+const Counts = z.strictObject({
+  open: z.number(),
+  update: z.number(),
+  notification: z.number(),
+  keepalive: z.number(),
+  "route-refresh": z.number(),
+});
+
+const BfdSession = z.strictObject({
+  state: z.string(),
+  diagnostic: z.string().describe("Why the session is as it is."),
+  remoteState: z.string(),
+  remoteDiagnostic: z.string(),
+  local: z.string().nullable(),
+  multihop: z.boolean(),
+  transmitMillis: z.number().nullable().describe("Interval of our packets before jitter."),
+  detectionMillis: z.number().describe("How long the peer may be silent."),
+  packetsSent: z.number(),
+  packetsReceived: z.number(),
+  lossCount: z.number().describe("Times that the session was up and went away."),
+});
+
+const bothWays = <T extends z.ZodType>(of: T) => z.strictObject({ sent: of, received: of });
+
 const Peer = z.strictObject({
   name: z.string(),
   address: z.string(),
@@ -29,6 +74,52 @@ const Peer = z.strictObject({
   lastError: z
     .strictObject({ message: z.string(), at: z.string(), direction: z.enum(["sent", "received", "transport"]) })
     .nullable(),
+  diagnosis: z
+    .strictObject({
+      cause: z.string().describe("Name of what is wrong."),
+      problem: z.string(),
+      fix: z.string().describe("What would end it."),
+    })
+    .nullable()
+    .describe("What is wrong with the session; null when nothing is known to be."),
+  dynamic: z.boolean().describe("Not configured by its address, but one of a range."),
+  withheld: z.string().nullable().describe("Why no session is tried for, though one is configured."),
+  importPolicy: z
+    .string()
+    .describe("What is done with the routes of the peer; without a policy nothing is accepted (RFC 8212)."),
+  exportPolicy: z.string().describe("What is done with our routes."),
+  prefixesRefused: z.number().describe("Announced by the peer beyond its limit, and not stored."),
+  prefixesStale: z.number().describe("Received, and kept while the peer is away or tells its routes again."),
+  prefixesUnusable: z.number().describe("Received, and not to be used."),
+  unusableReason: z.string().nullable().describe("Why, of the first of them."),
+  malformedUpdates: z.number().describe("UPDATEs with faults that kept the session (RFC 7606)."),
+  malformedAttributes: z.record(z.string(), z.number()).describe("Their faults, by type of the attribute."),
+  malformedWithdrawn: z.number().describe("Of these: those whose routes were taken for withdrawn."),
+  malformedLast: z
+    .strictObject({ at: z.string(), prefixes: z.array(z.string()), reason: z.string() })
+    .nullable()
+    .describe("The latest routes that are gone because of one, until the peer announces them well."),
+  bfd: z
+    .strictObject({
+      state: z.enum(["up", "down", "admin-down", "unknown"]).describe("What BFD says of the path to the peer."),
+      session: BfdSession.nullable(),
+    })
+    .nullable()
+    .describe("Null when no BFD is configured for the peer."),
+  agreed: z.array(z.string()).describe("What both sides agreed on; empty without a session."),
+  connections: z
+    .array(
+      z.strictObject({
+        slot: z.enum(["outgoing", "incoming"]),
+        state: z.string(),
+        failures: z.number().describe("Consecutive falls to Idle (ConnectRetryCounter)."),
+        timers: z.array(z.strictObject({ name: z.string(), seconds: z.number().describe("Until it ends.") })),
+      }),
+    )
+    .describe("The connection that we dial and the one that the peer dials, as far as they are there."),
+  opens: bothWays(Opened).describe("The last OPENs."),
+  notifications: bothWays(Notified).describe("The last NOTIFICATIONs."),
+  messages: bothWays(Counts),
 });
 
 const Vip = z.strictObject({
@@ -49,6 +140,10 @@ const Lease = z.strictObject({
   stands: z.boolean().describe("Whether this node stands for the Lease."),
   error: z.string().nullable(),
 });
+
+/** Forms of a peer's recording: JSON Lines, and RFC 6396. */
+export const RECORDING_FORMATS = ["jsonl", "mrt"] as const;
+export type RecordingFormat = (typeof RECORDING_FORMATS)[number];
 
 export const StatusReport = z.strictObject({
   version: z.string(),

@@ -1,12 +1,14 @@
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, request } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { Metrics } from "../telemetry/metrics.ts";
-import { fetchStatus, StatusUnavailable } from "./client.ts";
+import { fetchRecording, fetchStatus, StatusUnavailable } from "./client.ts";
 import type { StatusReport } from "./report.ts";
-import { StatusServer } from "./server.ts";
+import { ESTABLISHED_PEER, IDLE_PEER } from "./test-support.ts";
+import { StatusServer, type StatusSource } from "./server.ts";
 
 const report: StatusReport = {
   version: "1.2.3",
@@ -20,7 +22,14 @@ const report: StatusReport = {
   fallback: false,
   kubernetes: { server: "https://x", synced: true, error: null, services: 0, endpointSlices: 0, nodes: 0 },
   apiServerProbe: { state: "off", detail: "" },
-  peers: [],
+  peers: [
+    {
+      ...ESTABLISHED_PEER,
+      malformedUpdates: 2,
+      messages: { ...ESTABLISHED_PEER.messages, received: { ...ESTABLISHED_PEER.messages.received, update: 7 } },
+    },
+    { ...IDLE_PEER, name: "r2", address: "2001:db8::2", diagnosis: { cause: "refused", problem: "p", fix: "f" } },
+  ],
   vips: [
     {
       owner: "default/web",
@@ -37,6 +46,22 @@ const report: StatusReport = {
   warnings: [],
 };
 
+const source: StatusSource = {
+  report: () => report,
+  live: () => true,
+  ready: () => true,
+  recording: (peer, format) => (peer === "rack 1/a" ? `${format} of ${peer}` : null),
+};
+
+/** A port that nobody has at the moment. */
+async function freePort(): Promise<number> {
+  const probe = createServer();
+  await new Promise<void>((listening) => probe.listen(0, "127.0.0.1", listening));
+  const { port } = probe.address() as AddressInfo;
+  await new Promise((closed) => probe.close(closed));
+  return port;
+}
+
 describe("the status server", () => {
   let folder = "";
   let socket = "";
@@ -47,7 +72,7 @@ describe("the status server", () => {
     folder = mkdtempSync(join(tmpdir(), "vipcast-status-"));
     socket = join(folder, "deep", "s.sock");
     isReady = true;
-    server = new StatusServer({ report: () => report, live: () => true, ready: () => isReady }, new Metrics());
+    server = new StatusServer({ ...source, ready: () => isReady }, new Metrics());
     await server.listenLocal(socket);
   });
   afterEach(async () => {
@@ -88,10 +113,36 @@ describe("the status server", () => {
     expect(body).toContain('kube_vip_active_services{namespace="default"} 1');
     expect(body).toContain('vipcast_vip_announced{owner="default/web",address="10.0.0.9",path="l2"} 1');
     expect(body).toContain('kube_vip_build_info{version="1.2.3",build="",node="node-1"} 1');
+    expect(body).toContain(
+      'kube_vip_manager_bgp_session_info{state="SESSION_STATE_ESTABLISHED",peer="10.0.0.254:179"} 1',
+    );
+    expect(body).toContain('kube_vip_manager_bgp_session_info{state="SESSION_STATE_IDLE",peer="[2001:db8::2]:179"} 1');
+  });
+
+  it("counts what the peers did since they were configured, however often it is asked", async () => {
+    await get("/metrics");
+    const { body } = await get("/metrics");
+    expect(body).toContain('vipcast_bgp_messages_total{peer="r1",direction="received",type="update"} 7');
+    expect(body).toContain('vipcast_bgp_malformed_updates_total{peer="r1"} 2');
+    expect(body).toContain('vipcast_bgp_diagnosis{peer="r2",cause="refused"} 1');
+  });
+
+  it("hands a peer's recording out, whatever the peer is called", async () => {
+    expect(String(await fetchRecording(socket, "rack 1/a", "mrt"))).toBe("mrt of rack 1/a");
+    expect(String(await fetchRecording(socket, "rack 1/a", "jsonl"))).toBe("jsonl of rack 1/a");
+    await expect(fetchRecording(socket, "b", "mrt")).rejects.toThrow("404: no such peer");
+    expect((await get("/peers/%E0/recording")).status).toBe(404);
+  });
+
+  it("keeps recordings from the network", async () => {
+    const port = await freePort();
+    await server.listenTcp(port, "127.0.0.1");
+    const answer = await fetch(`http://127.0.0.1:${port}/peers/rack%201%2Fa/recording`);
+    expect(answer.status).toBe(404);
   });
 
   it("refuses to share its socket with a second daemon, and takes over a dead one's", async () => {
-    const second = new StatusServer({ report: () => report, live: () => true, ready: () => true }, new Metrics());
+    const second = new StatusServer(source, new Metrics());
     await expect(second.listenLocal(socket)).rejects.toThrow("another vipcast is running here");
     await server.close();
     writeFileSync(socket, "");

@@ -4,7 +4,7 @@ import { connect } from "node:net";
 import { dirname } from "node:path";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { observeReport } from "./metrics-report.ts";
-import type { StatusReport } from "./report.ts";
+import type { RecordingFormat, StatusReport } from "./report.ts";
 
 /** Where the answers come from; everything is read at the time of the request. */
 export interface StatusSource {
@@ -13,6 +13,8 @@ export interface StatusSource {
   live(): boolean;
   /** The first lists are in and the daemon acts on them. */
   ready(): boolean;
+  /** What was recorded of a peer; null when there is no such peer. */
+  recording(peer: string, format: RecordingFormat): string | Uint8Array | null;
 }
 
 type Place = { readonly path: string } | { readonly host?: string; readonly port: number };
@@ -59,7 +61,7 @@ export class StatusServer {
 
   async #listen(place: Place): Promise<void> {
     const server = createServer((request, response) => {
-      this.#answer(request, response).catch((error: unknown) => {
+      this.#answer(request, response, "path" in place).catch((error: unknown) => {
         response
           .writeHead(500, { "content-type": "text/plain" })
           .end(`${error instanceof Error ? error.message : "failed"}\n`);
@@ -79,12 +81,12 @@ export class StatusServer {
     this.#servers.push({ server, path: "path" in place ? place.path : null });
   }
 
-  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async #answer(request: IncomingMessage, response: ServerResponse, isLocal: boolean): Promise<void> {
     if (request.method !== "GET" && request.method !== "HEAD") {
       response.writeHead(405, { allow: "GET, HEAD", "content-type": "text/plain" }).end("read-only\n");
       return;
     }
-    const path = (request.url ?? "/").split("?", 1)[0];
+    const [path = "/", query = ""] = (request.url ?? "/").split("?", 2);
     const text = (status: number, body: string): void => {
       response.writeHead(status, { "content-type": "text/plain" }).end(body);
     };
@@ -108,9 +110,36 @@ export class StatusServer {
       case "/":
         text(200, "vipcast: /status /metrics /livez /readyz\n");
         return;
-      default:
+      default: {
+        // What the peers say is for whoever may use the local socket, not for the network.
+        const recorded = isLocal ? RECORDING.exec(path) : null;
+        if (recorded !== null) return this.#record(recorded[1]!, query, response);
         text(404, "not found: try /status /metrics /livez /readyz\n");
+      }
     }
+  }
+
+  #record(encodedPeer: string, query: string, response: ServerResponse): void {
+    const format = new URLSearchParams(query).get("format") === "mrt" ? "mrt" : "jsonl";
+    const peer = decoded(encodedPeer);
+    const recording = peer === null ? null : this.#source.recording(peer, format);
+    if (recording === null) {
+      response.writeHead(404, { "content-type": "text/plain" }).end("no such peer\n");
+      return;
+    }
+    const type = format === "mrt" ? "application/octet-stream" : "application/jsonl";
+    response.writeHead(200, { "content-type": type }).end(recording);
+  }
+}
+
+/** A name may hold anything that a URL can encode. */
+const RECORDING = /^\/peers\/([^/]+)\/recording$/;
+
+function decoded(text: string): string | null {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return null;
   }
 }
 

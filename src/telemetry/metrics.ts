@@ -27,6 +27,19 @@ export class Metrics {
   );
   readonly sessionUp = this.#gauge("vipcast_bgp_session_up", "1 while the BGP session is established.", ["peer"]);
   readonly prefixesSent = this.#gauge("vipcast_bgp_prefixes_sent", "Prefixes announced to the peer.", ["peer"]);
+  readonly prefixesReceived = this.#gauge("vipcast_bgp_prefixes_received", "Prefixes that the peer announces.", [
+    "peer",
+  ]);
+  readonly prefixesStale = this.#gauge(
+    "vipcast_bgp_prefixes_stale",
+    "Received prefixes that are kept while the peer is away or tells its routes again.",
+    ["peer"],
+  );
+  readonly diagnosis = this.#gauge(
+    "vipcast_bgp_diagnosis",
+    "1 for the cause that vipcast status names for a session that is not as it should be.",
+    ["peer", "cause"],
+  );
   readonly vipAnnounced = this.#gauge("vipcast_vip_announced", "1 while this node announces the VIP.", [
     "owner",
     "address",
@@ -40,12 +53,26 @@ export class Metrics {
   );
   readonly kubeSynced = this.#gauge("vipcast_kube_synced", "1 once every watch has delivered its list.", []);
 
-  readonly sessionTransitions = new Counter({
-    name: "vipcast_bgp_session_transitions_total",
-    help: "Times that a BGP session came up or went down.",
-    labelNames: ["peer", "to"],
-    registers: [this.registry],
-  });
+  readonly sessionsEstablished = this.#counter(
+    "vipcast_bgp_sessions_established_total",
+    "Times that a session with the peer came up.",
+    ["peer"],
+  );
+  readonly messages = this.#counter("vipcast_bgp_messages_total", "BGP messages, by direction and type.", [
+    "peer",
+    "direction",
+    "type",
+  ]);
+  readonly malformedUpdates = this.#counter(
+    "vipcast_bgp_malformed_updates_total",
+    "UPDATEs of the peer with faults that kept the session (RFC 7606).",
+    ["peer"],
+  );
+  readonly prefixesRefused = this.#counter(
+    "vipcast_bgp_prefixes_refused_total",
+    "Prefixes of the peer beyond its limit.",
+    ["peer"],
+  );
 
   readonly bfdSessionUp = this.#gauge("vipcast_bfd_session_up", "1 while the BFD session is up.", ["peer"]);
   readonly bfdTransitions = this.#counter(

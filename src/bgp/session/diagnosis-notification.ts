@@ -38,19 +38,19 @@ export function sent(fault: BgpFault, facts: DiagnosisFacts): Diagnosis | null {
       return {
         cause: "hold-time",
         problem: `the router's hold time is not accepted here: ${words}`,
-        fix: "raise the hold time of this neighbour on the router, or lower the peer's least hold time here",
+        fix: "raise the hold time of this neighbour on the router, or lower minHoldTimeSeconds of this peer",
       };
     case "2/7":
       return {
         cause: "capability",
         problem: `the router does not offer what is required here: ${words}`,
-        fix: "enable it for this neighbour on the router, or do not require it here",
+        fix: "enable it for this neighbour on the router, or take it from requiredFamilies of this peer",
       };
     case "2/11":
       return {
         cause: "role",
         problem: `the roles of the two sides do not fit: ${words}`,
-        fix: "set roles that belong together on both sides (provider and customer, peer and peer), or none",
+        fix: "set roles that belong together on both sides (provider and customer, peer and peer), or none (role of this peer)",
       };
     case "2/1":
       return { cause: "version", problem: `the router speaks another BGP: ${words}`, fix: RECORD };
@@ -70,7 +70,7 @@ export function sent(fault: BgpFault, facts: DiagnosisFacts): Diagnosis | null {
       return {
         cause: "prefix-limit",
         problem: `${peer.address} announced more prefixes than are allowed`,
-        fix: "have the router announce fewer, or raise the peer's limit here",
+        fix: "have the router announce fewer, or raise maxPrefixes of this peer",
       };
     case "6/10":
       return {

@@ -125,7 +125,7 @@ const CASES: readonly (readonly [string, Partial<DiagnosisFacts>, string, RegExp
   ["a router that shut us down", { lastEnd: said(6, 2, "056d61696e74") }, "shut-down", /enable the neighbour/],
   ["a router that does not know us", { lastEnd: said(6, 5) }, "rejected", /dynamic neighbours/],
   ["the router's prefix limit", { lastEnd: said(6, 1) }, "prefix-limit", /on the router/],
-  ["our prefix limit", { heldByPrefixLimit: true }, "prefix-limit", /raise the peer's limit here/],
+  ["our prefix limit", { heldByPrefixLimit: true }, "prefix-limit", /raise maxPrefixes/],
   ["a hard reset around a shutdown", { lastEnd: said(6, 9, "0602") }, "shut-down", /enable/],
   ["a hold time without a word", { lastEnd: weSaid({ kind: "hold-timer.expired" }) }, "hold-timer", /router/],
   ["our silence", { lastEnd: said(4, 0) }, "hold-timer", /load on this node/],

@@ -109,7 +109,7 @@ export function diagnose(facts: DiagnosisFacts): Diagnosis | null {
     return {
       cause: "prefix-limit",
       problem: `${peer.address} announced more prefixes than are allowed, and is kept away for it`,
-      fix: "have the router announce fewer, or raise the peer's limit here",
+      fix: "have the router announce fewer, or raise maxPrefixes of this peer",
     };
   }
   if (facts.bfd === "down" && state !== "idle" && lastEnd === null) return bfdDown(facts);
@@ -241,7 +241,7 @@ function droppedByKernel(facts: DiagnosisFacts): Diagnosis | null {
     return {
       cause: "ttl",
       problem: `packets arrive with a TTL below the ${peer.minTtl} that TTL security demands`,
-      fix: "enable TTL security (GTSM) for this neighbour on the router, or allow for more hops here",
+      fix: "enable TTL security (GTSM) for this neighbour on the router, or raise ttlSecurity of this peer",
     };
   }
   return null;
