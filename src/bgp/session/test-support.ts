@@ -6,9 +6,10 @@ import { parsePrefix } from "../../addr/prefix.ts";
 import type { ByteStream, StreamHandler } from "../../ports/stream.ts";
 import type { ImportPolicy } from "../rib/policy.ts";
 import { Asn } from "../wire/asn.ts";
+import type { Capability } from "../wire/capabilities.ts";
 import { frame } from "../wire/framing.ts";
-import { decodeMessage, type Message } from "../wire/message.ts";
-import { EXTERNAL, octets } from "../wire/test-support.ts";
+import { decodeMessage, encodeMessage, type Message } from "../wire/message.ts";
+import { EXTERNAL, hexOf, messageOf, octets, updateBody } from "../wire/test-support.ts";
 import { type PeerConfig, Speaker } from "./speaker.ts";
 
 /** Addresses of the two hosts of a rack, a and b: on one link, in both families. */
@@ -34,6 +35,8 @@ export interface RackOptions {
   readonly b?: Partial<PeerConfig>;
   readonly asns?: readonly [number, number];
   readonly ids?: readonly [string, string];
+  /** a has restarted. */
+  readonly restarted?: boolean;
 }
 
 /** Two speakers that know each other, on a network in memory and in virtual time. Each line of their logs is kept. */
@@ -52,7 +55,11 @@ export function rack(options: RackOptions = {}) {
         log: pino({ level: "debug", base: null }, sink),
         localAddresses: (of) => HOSTS[name].filter((address) => address !== of),
       },
-      { localAsn: Asn.of(asns[index]), routerId: ip(ids[index]) as Ipv4 },
+      {
+        localAsn: Asn.of(asns[index]),
+        routerId: ip(ids[index]) as Ipv4,
+        restarted: name === "a" && options.restarted === true,
+      },
     );
   };
   const [a, b] = [speaker("a", 0), speaker("b", 1)];
@@ -100,6 +107,56 @@ export const RAW = {
   open: octets(`${"ff".repeat(16)} 0031 01 04 fdea 0009 0a000002 14 0212 0104 0001 0001 0104 0002 0001 4104 0000fdea`),
   keepalive: octets(`${"ff".repeat(16)} 0013 04`),
 };
+
+/** The OPEN of a router, AS 65002, with these capabilities beside the usual ones for both families. */
+export const openWith = (...capabilities: readonly Capability[]): Uint8Array =>
+  encodeMessage(
+    {
+      type: "open",
+      twoOctetAs: 65_002,
+      holdTimeSeconds: 9,
+      identifier: ip("10.0.0.2") as Ipv4,
+      capabilities: [
+        { kind: "multiprotocol", afi: 1, safi: 1 },
+        { kind: "multiprotocol", afi: 2, safi: 1 },
+        { kind: "route-refresh" },
+        { kind: "four-octet-as", asn: Asn.of(65_002) },
+        ...capabilities,
+      ],
+    },
+    EXTERNAL,
+  );
+
+/** RFC 4724: the router wants its routes kept for so long, and keeps forwarding meanwhile. */
+export const restartable = (
+  restartTimeSeconds: number,
+  { notification = false, restarting = false, forwarding = true } = {},
+): Capability => ({
+  kind: "graceful-restart",
+  restarting,
+  notification,
+  restartTimeSeconds,
+  families: [
+    { afi: 1, safi: 1, forwarding },
+    { afi: 2, safi: 1, forwarding },
+  ],
+});
+
+/** An UPDATE of the router with one IPv4 route, by AS 65002 and 10.0.0.2. */
+export const routeOf = (prefix: string): Uint8Array => {
+  const [address = "", length = ""] = prefix.split("/");
+  const octet = (value: number): string => value.toString(16).padStart(2, "0");
+  const digits = address
+    .split(".")
+    .map(Number)
+    .slice(0, Math.ceil(Number(length) / 8))
+    .map(octet)
+    .join("");
+  return messageOf(2, updateBody("4001010040020602010000fdea4003040a000002", octet(Number(length)) + digits));
+};
+
+/** End-of-RIB of IPv4 and of IPv6. */
+export const END_OF_RIB = [messageOf(2, updateBody("")), messageOf(2, updateBody("800f03000201"))] as const;
 
 /** One speaker, a, and in place of the other a peer that sends and gets plain octets: it can do what no speaker would. */
 export function rawRack(options: RackOptions = {}) {
@@ -149,11 +206,16 @@ export function rawRack(options: RackOptions = {}) {
     },
     status: () => net.a.peers()[0]!,
     notification: () => received.find((message) => message.type === "notification") ?? null,
+    /** Every NOTIFICATION, as "code/subcode data". */
+    said: () =>
+      received.flatMap((message) =>
+        message.type === "notification" ? [`${message.code}/${message.subcode} ${hexOf(message.data)}`.trim()] : [],
+      ),
     /** The speaker dials; then both OPENs, and the KEEPALIVE that establishes the session. */
-    up(): void {
+    up(open = RAW.open): void {
       if (net.a.peers().length === 0) net.a.setPeers(net.peers.a);
       net.time.runUntil(() => stream !== null && received.some(({ type }) => type === "open"));
-      raw.send(RAW.open, RAW.keepalive);
+      raw.send(open, RAW.keepalive);
       net.time.runUntil(() => raw.status().state === "established");
       net.time.advance(10);
     },
