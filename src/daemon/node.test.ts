@@ -28,7 +28,19 @@ const policy: Policy = {
     probed: true,
   },
   services: null,
+  routing: {
+    selections: [],
+    allowed: {
+      communities: [],
+      largeCommunities: [],
+      extendedCommunities: [],
+      localPreference: false,
+      med: false,
+      maxPrepend: 0,
+    },
+  },
 };
+const unelected: Policy = { ...policy, controlPlane: { ...policy.controlPlane!, elected: false } };
 const services: ServicePolicy = {
   namespace: null,
   className: "kube-vip.io/kube-vip-class",
@@ -113,8 +125,11 @@ function rack(change: Partial<NodeParts> = {}, left: InterfaceAddress[] = []) {
     },
   } as unknown as KernelNetwork;
   let routes = "";
+  const completed: boolean[] = [];
   const speaker: NodeParts["speaker"] = {
-    setRoutes(wanted) {
+    drain: () => void trace.push("drain"),
+    setRoutes(wanted, { complete }) {
+      completed.push(complete);
       const text = [...wanted.keys()].join(" ");
       if (text !== routes) trace.push(text === "" ? "withdraw" : `announce ${text}`);
       routes = text;
@@ -168,6 +183,7 @@ function rack(change: Partial<NodeParts> = {}, left: InterfaceAddress[] = []) {
   return {
     daemon,
     probe,
+    completed,
     /** What happened since the last call. */
     happened: () => trace.splice(0),
     lease: (next: Partial<LeaseFact>) => (fact = { ...fact, ...next }),
@@ -374,7 +390,6 @@ describe("the loop of a node", () => {
   });
 
   it("when stopping lets an address that all nodes announce linger behind its route, whatever happens meanwhile", () => {
-    const unelected = { ...policy, controlPlane: { ...policy.controlPlane!, elected: false } };
     const node = rack({ policy: unelected });
     node.daemon.replan();
     node.happened();
@@ -383,6 +398,61 @@ describe("the loop of a node", () => {
     expect(node.happened()).toEqual(["withdraw"]);
     node.daemon.finishStop();
     expect(node.happened()).toEqual(["remove 10.0.0.100 from 1"]);
+  });
+
+  it("asks routers to prefer other ways before it withdraws, where it announces anything and any of them hears it", () => {
+    const node = rack({ policy: unelected });
+    expect(node.daemon.drain()).toBe(false);
+    node.daemon.replan();
+    node.happened();
+    expect(node.daemon.drain()).toBe(true);
+    node.daemon.beginStop();
+    expect(node.happened()).toEqual(["drain", "withdraw"]);
+  });
+
+  it("when it will be back leaves routes and addresses that every node announces (BGP-4724-P-01)", () => {
+    const node = rack({ policy: unelected });
+    node.daemon.replan();
+    node.happened();
+    expect(node.daemon.beginStop(true)).toBe(false);
+    node.daemon.finishStop();
+    expect(node.happened()).toEqual([]);
+    expect(node.daemon.ready()).toBe(false);
+  });
+
+  it("when it will be back gives up all the same what a Lease decides (BGP-4724-P-01)", () => {
+    const node = rack();
+    node.daemon.replan();
+    node.lease({ holder: "node-1", isHolder: true });
+    node.daemon.replan();
+    node.happened();
+    node.daemon.beginStop(true);
+    expect(node.happened()).toEqual(["withdraw", "remove 10.0.0.100 from 1", "give up plndr-cp-lock"]);
+  });
+
+  it.each([
+    ["in service", { ready: true, cordoned: false }, true],
+    ["cordoned", { ready: true, cordoned: true }, false],
+    ["going down", { ready: false, cordoned: false }, false],
+    ["not known", null, false],
+  ])("with a node that is %s tells whether a stop is an upgrade (BGP-4724-P-01)", (_, fact, isIn) => {
+    const facts = new Map(fact ? [["node-1", { name: "node-1", controlPlane: true, excluded: false, ...fact }]] : []);
+    expect(rack({ nodes: { facts, synced: true, lastError: null } }).daemon.isInService()).toBe(isIn);
+  });
+
+  it("announces what it knows, and tells that this is all only once lists and probe are in (BGP-4724-4.1-03)", () => {
+    const nodes = { facts: new Map(), synced: false, lastError: null };
+    const node = rack({ policy: unelected, nodes });
+    node.daemon.replan();
+    expect(node.happened()).toContain("announce 10.0.0.100/32");
+    nodes.synced = true;
+    node.probe.fact = { state: "pending", detail: "" };
+    node.daemon.replan();
+    node.probe.fact = { state: "failed", detail: "" };
+    node.daemon.replan();
+    node.probe.fact = { state: "pending", detail: "" };
+    node.daemon.replan();
+    expect(node.completed).toEqual([false, false, true, true]);
   });
 
   it("logs each word that a Service cannot have once, not with every plan", () => {

@@ -48,7 +48,9 @@ export interface NodeParts {
   readonly probe: { readonly fact: ProbeFact } | null;
   /** Null without BGP. */
   readonly speaker: {
-    setRoutes(routes: ReadonlyMap<Prefix, Readonly<Record<string, never>>>): void;
+    setRoutes(routes: Plan["routes"], options: { readonly complete: boolean }): void;
+    /** Asks routers to prefer any other way. */
+    drain(): void;
     peers(): readonly PeerStatus[];
     recorder(peer: string): Recorder | null;
   } | null;
@@ -80,13 +82,14 @@ interface SegmentConflict {
 const UNPROBED: ProbeFact = { state: "pending", detail: "not probed" };
 const EMPTY_PLAN: Plan = {
   vips: [],
-  routes: new Set(),
+  routes: new Map(),
   addresses: new Map(),
   segments: new Map(),
   leases: new Map(),
   statuses: [],
   fallback: false,
   settled: false,
+  complete: false,
   replanAt: null,
 };
 
@@ -110,6 +113,8 @@ export class NodeDaemon {
   #replanning = false;
   #again = false;
   #stopping = false;
+  #keeping = false;
+  #routesAreComplete = false;
   readonly #lingering = new Map<IpAddress, AddressPlan>();
   #closed = false;
   #saidSynced = false;
@@ -159,16 +164,35 @@ export class NodeDaemon {
   }
 
   /**
-   * From now on every gate is closed: routes are withdrawn, the segment falls silent, Leases are given up, each after
+   * What a stop is for: an upgrade leaves routes and addresses to the next process, unless this node is to lose its pods
+   * (cordoned), is going down with everything on it (no longer ready), or nobody can tell.
+   */
+  isInService(): boolean {
+    const node = this.#parts.nodes.facts.get(this.#parts.policy.node);
+    return node !== undefined && node.ready && !node.cordoned;
+  }
+
+  /** Routers are to prefer other ways from now on; nothing is withdrawn. @returns whether any of them hears it */
+  drain(): boolean {
+    const { speaker } = this.#parts;
+    if (!speaker?.peers().some((peer) => peer.state === "established") || this.#plan.routes.size === 0) return false;
+    speaker.drain();
+    return true;
+  }
+
+  /**
+   * From now on every gate is closed, except that with `keep` what every node announces stays for the next process; that
+   * is given up without a word when the sessions end. What goes: routes are withdrawn, the segment falls silent, Leases are given up, each after
    * its address is gone. Only addresses that every node announces linger, so that what is still under way arrives.
    *
    * @returns whether there is anything to wait for before `finishStop`
    */
-  beginStop(): boolean {
+  beginStop(keep = false): boolean {
+    this.#keeping = keep;
     const heard = this.#parts.speaker?.peers().some((peer) => peer.state === "established") ?? false;
     for (const { address, path, lease } of this.#plan.vips) {
       const planned = address !== null && path === "bgp" && lease === null && this.#plan.addresses.get(address);
-      if (heard && planned) this.#lingering.set(planned.address, planned);
+      if (heard && planned && !keep) this.#lingering.set(planned.address, planned);
     }
     this.#stopping = true;
     this.replan();
@@ -272,6 +296,7 @@ export class NodeDaemon {
       interfaces: this.#links.map((link) => interfaceFact(link, this.#present)),
       wasFallback: this.#plan.fallback,
       stopping: this.#stopping,
+      keeping: this.#keeping,
     };
   }
 
@@ -281,7 +306,8 @@ export class NodeDaemon {
     this.#plan = next;
     const addresses = new Map([...next.addresses, ...this.#lingering]);
     this.#addresses.add(addresses);
-    speaker?.setRoutes(new Map([...next.routes].map((prefix) => [prefix, {}])));
+    this.#routesAreComplete ||= next.complete;
+    speaker?.setRoutes(next.routes, { complete: this.#routesAreComplete });
     announcer.setVips(this.#segmentVips(next));
     if (next.settled) this.#addresses.remove(addresses);
     elections.converge(next.leases);

@@ -39,8 +39,22 @@ export function policyOf(settings: Settings): Policy {
       attach: services.attach,
       updateStatus: services.updateStatus,
     },
+    routing: {
+      selections: settings.bgp?.routeSelectors ?? [],
+      allowed: settings.bgp?.serviceAttributes ?? NOTHING_ALLOWED,
+    },
   };
 }
+
+/** Without BGP there are no routes that could carry anything. */
+const NOTHING_ALLOWED: Policy["routing"]["allowed"] = {
+  communities: [],
+  largeCommunities: [],
+  extendedCommunities: [],
+  localPreference: false,
+  med: false,
+  maxPrepend: 0,
+};
 
 function podNamespace(): string | null {
   try {

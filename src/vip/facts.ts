@@ -18,6 +18,12 @@ const ANNOTATION = {
   serviceInterface: "kube-vip.io/serviceInterface",
   leaseName: "kube-vip.io/leaseName",
   allowWithoutEndpoints: "kube-vip.io/allow-reconcile-without-endpoints",
+  communities: "vipcast.io/bgp-communities",
+  largeCommunities: "vipcast.io/bgp-large-communities",
+  extendedCommunities: "vipcast.io/bgp-extended-communities",
+  localPreference: "vipcast.io/bgp-local-preference",
+  med: "vipcast.io/bgp-med",
+  prepend: "vipcast.io/bgp-prepend",
 } as const;
 
 export interface ServicePortFact {
@@ -28,6 +34,16 @@ export interface ServicePortFact {
 export interface IngressFact {
   readonly address: string;
   readonly ports: readonly ServicePortFact[];
+}
+
+/** The texts of the annotations about the routes of a Service, null where there is none. */
+export interface BgpAnnotations {
+  readonly communities: string | null;
+  readonly largeCommunities: string | null;
+  readonly extendedCommunities: string | null;
+  readonly localPreference: string | null;
+  readonly med: string | null;
+  readonly prepend: string | null;
 }
 
 export interface ServiceFact {
@@ -49,6 +65,10 @@ export interface ServiceFact {
   readonly leaseName: string | null;
   readonly allowWithoutEndpoints: boolean;
   readonly vipHost: string | null;
+  /** Null without any of them. */
+  readonly bgp: BgpAnnotations | null;
+  /** Of Services of type LoadBalancer only: export rules may ask for them. */
+  readonly labels: Readonly<Record<string, string>>;
 }
 
 export function serviceFact(service: V1Service): ServiceFact {
@@ -81,7 +101,24 @@ export function serviceFact(service: V1Service): ServiceFact {
     leaseName: annotations[ANNOTATION.leaseName] || null,
     allowWithoutEndpoints: annotations[ANNOTATION.allowWithoutEndpoints]?.toLowerCase() === "true",
     vipHost: annotations[ANNOTATION.vipHost] ?? null,
+    bgp: bgpAnnotations(annotations),
+    labels: spec?.type === "LoadBalancer" ? (metadata?.labels ?? NO_LABELS) : NO_LABELS,
   };
+}
+
+const NO_LABELS: Readonly<Record<string, string>> = {};
+
+function bgpAnnotations(annotations: Readonly<Record<string, string>>): BgpAnnotations | null {
+  const of = (name: keyof BgpAnnotations): string | null => annotations[ANNOTATION[name]] || null;
+  const found: BgpAnnotations = {
+    communities: of("communities"),
+    largeCommunities: of("largeCommunities"),
+    extendedCommunities: of("extendedCommunities"),
+    localPreference: of("localPreference"),
+    med: of("med"),
+    prepend: of("prepend"),
+  };
+  return Object.values(found).some((text) => text !== null) ? found : null;
 }
 
 export interface EndpointFact {
@@ -124,6 +161,8 @@ export function endpointSliceFact(slice: V1EndpointSlice): EndpointSliceFact | n
 export interface NodeFact {
   readonly name: string;
   readonly ready: boolean;
+  /** `spec.unschedulable`: it is being drained, or about to be. */
+  readonly cordoned: boolean;
   readonly controlPlane: boolean;
   /** Carries `node.kubernetes.io/exclude-from-external-load-balancers`. */
   readonly excluded: boolean;
@@ -134,6 +173,7 @@ export function nodeFact(node: V1Node): NodeFact {
   return {
     name: node.metadata?.name ?? "",
     ready: (node.status?.conditions ?? []).some((it) => it.type === "Ready" && it.status === "True"),
+    cordoned: node.spec?.unschedulable === true,
     controlPlane: "node-role.kubernetes.io/control-plane" in labels || "node-role.kubernetes.io/master" in labels,
     excluded: "node.kubernetes.io/exclude-from-external-load-balancers" in labels,
   };

@@ -8,6 +8,7 @@ export type GateName =
   | "ignored"
   | "class"
   | "address"
+  | "attributes"
   | "api-server"
   | "endpoints"
   | "node"

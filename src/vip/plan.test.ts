@@ -5,7 +5,15 @@ import { groupSlices } from "./endpoints.ts";
 import { type EndpointFact, endpointSliceFact, serviceFact, type ServiceFact, serviceKey } from "./facts.ts";
 import { firstClosed } from "./gates.ts";
 import { plan, type Plan, type VipPlan } from "./plan.ts";
-import type { ControlPlanePolicy, LeaseFact, Mode, Policy, ServicePolicy, Snapshot } from "./snapshot.ts";
+import type {
+  ControlPlanePolicy,
+  LeaseFact,
+  Mode,
+  Policy,
+  RoutingPolicy,
+  ServicePolicy,
+  Snapshot,
+} from "./snapshot.ts";
 
 const CP = ip("10.0.0.100");
 const WEB = ip("10.96.7.1");
@@ -31,6 +39,17 @@ const services: ServicePolicy = {
   attach: false,
   updateStatus: true,
 };
+const routing: RoutingPolicy = {
+  selections: [],
+  allowed: {
+    communities: [],
+    largeCommunities: [],
+    extendedCommunities: [],
+    localPreference: false,
+    med: false,
+    maxPrepend: 0,
+  },
+};
 const policy = (mode: Mode, rest: Partial<Policy> = {}): Policy => ({
   node: "node-1",
   mode,
@@ -39,6 +58,7 @@ const policy = (mode: Mode, rest: Partial<Policy> = {}): Policy => ({
   prefixLengths: { ipv4: 32, ipv6: 128 },
   controlPlane: null,
   services: null,
+  routing,
   ...rest,
 });
 
@@ -85,6 +105,7 @@ const snapshot = (rest: Partial<Snapshot>): Snapshot => ({
   ],
   wasFallback: false,
   stopping: false,
+  keeping: false,
   ...rest,
 });
 
@@ -126,7 +147,7 @@ describe("the control-plane VIP with BGP", () => {
 
   it("is a route and an address on lo while the API server is ready", () => {
     const result = run();
-    expect([...result.routes]).toEqual(["10.0.0.100/32"]);
+    expect([...result.routes.keys()]).toEqual(["10.0.0.100/32"]);
     expect(result.addresses.get(CP)).toEqual({ address: CP, prefixLength: 32, interfaceIndex: 1, scopeHost: true });
     expect(only(result).announced).toBe(true);
   });
@@ -206,7 +227,7 @@ describe("the control-plane VIP with BGP", () => {
 describe("a Service with BGP", () => {
   it("is announced by every node while an endpoint is usable anywhere", () => {
     const result = webPlan();
-    expect([...result.routes]).toEqual(["10.96.7.1/32"]);
+    expect([...result.routes.keys()]).toEqual(["10.96.7.1/32"]);
     expect(result.addresses.size).toBe(0);
     expect(result.statuses.map((it) => [it.addresses, it.vipHost])).toEqual([[[WEB], null]]);
     expect(result.leases.size).toBe(0);
@@ -347,7 +368,7 @@ describe("a Service with BGP", () => {
   it("that shares its address keeps the route when the other one loses its endpoints", () => {
     const other = web({ key: serviceKey("default", "api"), name: "api" });
     const result = webPlan({ services: served(web(), other) });
-    expect([...result.routes]).toEqual(["10.96.7.1/32"]);
+    expect([...result.routes.keys()]).toEqual(["10.96.7.1/32"]);
     expect(result.vips.map((vip) => vip.announced)).toEqual([true, false]);
   });
 
@@ -511,7 +532,7 @@ describe("the facts", () => {
       ...webPlan(
         {},
         { annotatedAddresses: annotated, loadBalancerIp, ingress: ingress.map((address) => ({ address, ports: [] })) },
-      ).routes,
+      ).routes.keys(),
     ];
     expect(addresses(["10.1.1.1"], "10.2.2.2", "10.3.3.3")).toEqual(["10.1.1.1/32"]);
     expect(addresses(null, "10.2.2.2", "10.3.3.3")).toEqual(["10.2.2.2/32"]);

@@ -12,6 +12,12 @@ import { Instant } from "../base/time.ts";
 import type { ServiceFact, ServiceKey, ServicePortFact } from "./facts.ts";
 import { closed, firstClosed, type Gate, open } from "./gates.ts";
 import { anyInterfaceUp, interfaceGate } from "./interface-gate.ts";
+import {
+  controlPlaneAttributes,
+  mergeAttributes,
+  type PlannedAttributes,
+  serviceAttributes,
+} from "./route-attributes.ts";
 import { serviceAddresses } from "./service-addresses.ts";
 import { classGate, endpointGate } from "./service-gates.ts";
 import {
@@ -60,7 +66,7 @@ export interface StatusPlan {
 
 export interface Plan {
   readonly vips: readonly VipPlan[];
-  readonly routes: ReadonlySet<Prefix>;
+  readonly routes: ReadonlyMap<Prefix, PlannedAttributes>;
   readonly addresses: ReadonlyMap<IpAddress, AddressPlan>;
   /** Addresses that ARP and NDP announce, with the interface. */
   readonly segments: ReadonlyMap<IpAddress, number>;
@@ -70,6 +76,8 @@ export interface Plan {
   readonly fallback: boolean;
   /** Leftovers of an earlier run may be removed: enough is known to tell that they are leftovers. */
   readonly settled: boolean;
+  /** Everything that decides about routes is known: what is not among them is not to be announced. */
+  readonly complete: boolean;
   /** When the same facts would give another plan because time has passed. */
   readonly replanAt: Instant | null;
 }
@@ -105,7 +113,8 @@ class Draft {
   readonly path: Path;
   readonly fallback: boolean;
   readonly vips: VipPlan[] = [];
-  readonly routes = new Set<Prefix>();
+  /** What each owner of a prefix wants its route to carry. */
+  readonly #routes = new Map<Prefix, { readonly owner: Owner; readonly attributes: PlannedAttributes }[]>();
   readonly addresses = new Map<IpAddress, AddressPlan>();
   readonly segments = new Map<IpAddress, number>();
   readonly leases = new Map<string, LeasePlan>();
@@ -132,18 +141,31 @@ class Draft {
     });
   }
 
+  route(prefix: Prefix, owner: Owner, attributes: PlannedAttributes): void {
+    const owners = this.#routes.get(prefix);
+    if (owners) owners.push({ owner, attributes });
+    else this.#routes.set(prefix, [{ owner, attributes }]);
+  }
+
   finish(replanAt: Instant | null): Plan {
     return {
       vips: this.vips,
-      routes: this.routes,
+      routes: new Map([...this.#routes].map(([prefix, owners]) => [prefix, mergeAttributes(inOrder(owners))])),
       addresses: this.addresses,
       segments: this.segments,
       leases: this.leases,
       statuses: this.statuses,
       fallback: this.fallback,
       settled: this.#settled(),
+      complete: this.#complete(),
       replanAt,
     };
+  }
+
+  /** A router that kept our routes over a restart forgets those that are not said again by then (RFC 4724 §4.1). */
+  #complete(): boolean {
+    const { policy, probe, synced, stopping } = this.snapshot;
+    return stopping || (synced && !(policy.controlPlane?.probed === true && probe.state === "pending"));
   }
 
   /**
@@ -160,6 +182,17 @@ class Draft {
   }
 }
 
+/** By name, and the control plane first: the order in which Services arrive must not change a route. */
+const inOrder = (
+  owners: readonly { readonly owner: Owner; readonly attributes: PlannedAttributes }[],
+): readonly PlannedAttributes[] =>
+  owners
+    .toSorted(
+      (a, b) =>
+        Number(b.owner === "control-plane") - Number(a.owner === "control-plane") || (a.owner < b.owner ? -1 : 1),
+    )
+    .map(({ attributes }) => attributes);
+
 function planControlPlane(draft: Draft): void {
   const { policy, probe } = draft.snapshot;
   const settings = policy.controlPlane;
@@ -170,7 +203,7 @@ function planControlPlane(draft: Draft): void {
     : probe.state === "ready"
       ? open("api-server", probe.detail)
       : closed("api-server", probe.detail, "start or repair the API server on this node");
-  const node = nodeGate(draft);
+  const node = nodeGate(draft, elected);
   // In mode `auto` the Lease is for the segment only; with a session up nobody needs it.
   if (settings.elected || policy.mode !== "bgp") {
     const interfaceIsUp = settings.addresses.some(
@@ -191,6 +224,7 @@ function planControlPlane(draft: Draft): void {
       at,
       attach: true,
       lease: elected ? settings.lease : null,
+      attributes: controlPlaneAttributes(policy.routing),
     });
   }
 }
@@ -201,7 +235,11 @@ function planServices(draft: Draft): void {
   // The global Lease is stood for even without Services: kube-vip does, and a takeover then needs no first write.
   const electedGlobally = draft.path === "l2" && !settings.perServiceElection;
   if (draft.snapshot.policy.mode !== "bgp" && !settings.perServiceElection) {
-    draft.stand(settings.lease, electedGlobally && nodeGate(draft).open && anyInterfaceUp(draft.snapshot), "services");
+    draft.stand(
+      settings.lease,
+      electedGlobally && nodeGate(draft, true).open && anyInterfaceUp(draft.snapshot),
+      "services",
+    );
   }
   for (const service of draft.snapshot.services.values()) planService(draft, service, settings);
 }
@@ -257,7 +295,7 @@ function planService(draft: Draft, service: ServiceFact, settings: ServicePolicy
       ...entrance,
       open("address", `${address} from ${named.source}`),
       endpointGate(draft.snapshot, service, address),
-      nodeGate(draft),
+      nodeGate(draft, lease !== null),
     ];
     const { gate, at } = interfaceGate(
       draft.snapshot,
@@ -269,7 +307,10 @@ function planService(draft: Draft, service: ServiceFact, settings: ServicePolicy
     standing ||= firstClosed(gates) === null;
     if (lease) gates.push(electionGate(draft, lease));
     else if (settings.perServiceElection) gates.push(misnamedLease(service));
-    const is = announce(draft, { owner: service.key, address, gates, at, attach: settings.attach, lease });
+    const { attributes, gate: attributesGate } = serviceAttributes(service, draft.snapshot.policy.routing);
+    if (attributesGate && draft.path === "bgp") gates.push(attributesGate);
+    const { attach } = settings;
+    const is = announce(draft, { owner: service.key, address, gates, at, attach, lease, attributes });
     if (is) announced.push(address);
   }
   if (lease && admitted && settings.perServiceElection) draft.stand(lease, standing, "service");
@@ -307,10 +348,11 @@ interface Candidate {
   readonly at: InterfaceFact | null;
   readonly attach: boolean;
   readonly lease: LeaseName | null;
+  readonly attributes: PlannedAttributes;
 }
 
 /** Adds the VIP and, when its gates are open, what must be done for it. True when this node announces it. */
-function announce(draft: Draft, { owner, address, gates, at, attach, lease }: Candidate): boolean {
+function announce(draft: Draft, { owner, address, gates, at, attach, lease, attributes }: Candidate): boolean {
   const { policy, sessions } = draft.snapshot;
   const admitted = firstClosed(gates) === null;
   if (admitted && at && (attach || draft.path === "l2")) {
@@ -324,7 +366,7 @@ function announce(draft: Draft, { owner, address, gates, at, attach, lease }: Ca
     return admitted;
   }
   // The route is wanted whether or not a session is up: the speaker keeps it ready for the next one.
-  if (admitted) draft.routes.add(hostPrefix(address));
+  if (admitted) draft.route(hostPrefix(address), owner, attributes);
   const session = sessionGate(sessions, address);
   draft.vips.push({
     owner,
@@ -351,8 +393,11 @@ function sessionGate({ configured, established }: Snapshot["sessions"], address:
   );
 }
 
-function nodeGate(draft: Draft): Gate {
-  return draft.snapshot.stopping
+/** @param elected  another node is to have it: it goes with this daemon, whether that will be back or not */
+function nodeGate(draft: Draft, elected: boolean): Gate {
+  const { stopping, keeping } = draft.snapshot;
+  if (stopping && keeping && !elected) return open("node", "the daemon is stopping, and will be back: the route stays");
+  return stopping
     ? closed("node", "the daemon is stopping", "start it again")
     : open("node", `${draft.snapshot.policy.node} is in service`);
 }

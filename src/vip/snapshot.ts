@@ -31,6 +31,33 @@ export interface Policy {
   readonly prefixLengths: PrefixLengths;
   readonly controlPlane: ControlPlanePolicy | null;
   readonly services: ServicePolicy | null;
+  readonly routing: RoutingPolicy;
+}
+
+/** What routes carry, and may carry. */
+export interface RoutingPolicy {
+  readonly selections: readonly RouteSelection[];
+  readonly allowed: AllowedAttributes;
+}
+
+/** A route whose owner fits all parts carries `tag`. With `namespaces`, `services` or `labels` only Services fit. */
+export interface RouteSelection {
+  readonly tag: string;
+  readonly kind: "control-plane" | "services" | null;
+  readonly namespaces: readonly string[] | null;
+  /** "namespace/name". */
+  readonly services: readonly string[] | null;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+/** What annotations of Services may set: patterns with `*` for a part, and the highest prepend count. */
+export interface AllowedAttributes {
+  readonly communities: readonly string[];
+  readonly largeCommunities: readonly string[];
+  readonly extendedCommunities: readonly string[];
+  readonly localPreference: boolean;
+  readonly med: boolean;
+  readonly maxPrepend: number;
 }
 
 export interface ControlPlanePolicy {
@@ -110,6 +137,8 @@ export interface Snapshot {
   readonly interfaces: readonly InterfaceFact[];
   /** Whether the fallback of mode `auto` was active in the plan before this one. */
   readonly wasFallback: boolean;
-  /** The daemon is stopping: nothing may be announced any more. */
+  /** The daemon is stopping: nothing may be announced any more, except as `keeping` says. */
   readonly stopping: boolean;
+  /** Of a stop: the daemon will be back, and what every node announces stays. */
+  readonly keeping: boolean;
 }

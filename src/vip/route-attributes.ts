@@ -1,0 +1,187 @@
+import {
+  type LargeCommunityNumbers,
+  parseCommunity,
+  parseExtendedCommunity,
+  parseLargeCommunity,
+} from "../base/communities.ts";
+import type { ServiceFact } from "./facts.ts";
+import { type Gate, open } from "./gates.ts";
+import type { RouteSelection, RoutingPolicy } from "./snapshot.ts";
+
+/** What a route carries beside its prefix. Members that say nothing are left out, so that equal routes look equal. */
+export interface PlannedAttributes {
+  readonly communities?: readonly number[];
+  readonly largeCommunities?: readonly LargeCommunityNumbers[];
+  readonly extendedCommunities?: readonly bigint[];
+  readonly localPref?: number;
+  readonly med?: number;
+  readonly prependCount?: number;
+  /** Of the selectors that the route's owner fits. */
+  readonly tags?: readonly string[];
+}
+
+export interface ServiceAttributes {
+  readonly attributes: PlannedAttributes;
+  /** What became of the annotations; always open, since a bad attribute costs itself alone. Null without any. */
+  readonly gate: Gate | null;
+}
+
+/** Nothing but the prefix. */
+const PLAIN: PlannedAttributes = {};
+/** An annotation longer than this is a mistake; no message has room for so many communities. */
+const COMMUNITIES_MAX = 64;
+const NUMBER_MAX = 4_294_967_295;
+
+/** Of the VIPs of the control plane, which has no annotations. */
+export function controlPlaneAttributes({ selections }: RoutingPolicy): PlannedAttributes {
+  const tags = selections.filter(isOfControlPlane).map(({ tag }) => tag);
+  return tags.length === 0 ? PLAIN : { tags };
+}
+
+/** What a Service asks for by its annotations, as far as that is allowed, and which selectors it fits. */
+export function serviceAttributes(service: ServiceFact, policy: RoutingPolicy): ServiceAttributes {
+  const known = found.get(service);
+  if (known?.policy === policy) return known.result;
+  const result = read(service, policy);
+  found.set(service, { policy, result });
+  return result;
+}
+
+/** Facts do not change: what was read in one stays true while it is planned with again and again. */
+const found = new WeakMap<ServiceFact, { readonly policy: RoutingPolicy; readonly result: ServiceAttributes }>();
+
+function read(service: ServiceFact, policy: RoutingPolicy): ServiceAttributes {
+  const { allowed } = policy;
+  const { bgp } = service;
+  const tags = policy.selections.filter((it) => fits(service, it)).map(({ tag }) => tag);
+  if (bgp === null) return { attributes: tags.length === 0 ? PLAIN : { tags }, gate: null };
+  const refusals: string[] = [];
+  const refuse = (name: string, why: string): void => void refusals.push(`vipcast.io/bgp-${name} ${why}`);
+  const list = <T>(name: string, text: string | null, patterns: readonly string[], parse: (word: string) => T | null) =>
+    text === null
+      ? []
+      : words(text)
+          .flatMap((word) => readWord(name, word, patterns, parse, refuse))
+          .slice(0, COMMUNITIES_MAX);
+  const communities = list("communities", bgp.communities, allowed.communities, parseCommunity);
+  const largeCommunities = list(
+    "large-communities",
+    bgp.largeCommunities,
+    allowed.largeCommunities,
+    parseLargeCommunity,
+  );
+  const extendedCommunities = list(
+    "extended-communities",
+    bgp.extendedCommunities,
+    allowed.extendedCommunities,
+    parseExtendedCommunity,
+  );
+  const localPref = readNumber(
+    "local-preference",
+    bgp.localPreference,
+    allowed.localPreference ? NUMBER_MAX : -1,
+    refuse,
+  );
+  const med = readNumber("med", bgp.med, allowed.med ? NUMBER_MAX : -1, refuse);
+  const prependCount = readNumber("prepend", bgp.prepend, allowed.maxPrepend === 0 ? -1 : allowed.maxPrepend, refuse);
+  return {
+    attributes: {
+      ...(communities.length === 0 ? {} : { communities }),
+      ...(largeCommunities.length === 0 ? {} : { largeCommunities }),
+      ...(extendedCommunities.length === 0 ? {} : { extendedCommunities }),
+      ...(localPref === null ? {} : { localPref }),
+      ...(med === null ? {} : { med }),
+      ...(prependCount === null ? {} : { prependCount }),
+      ...(tags.length === 0 ? {} : { tags }),
+    },
+    gate:
+      refusals.length === 0
+        ? open("attributes", "the annotations vipcast.io/bgp-… are allowed")
+        : {
+            ...open("attributes", `left out: ${refusals.join("; ")}`),
+            hint: "correct it, or allow it in bgp.serviceAttributes",
+          },
+  };
+}
+
+const words = (text: string): string[] =>
+  text
+    .split(",")
+    .map((word) => word.trim())
+    .filter((word) => word !== "");
+
+function readWord<T>(
+  name: string,
+  word: string,
+  patterns: readonly string[],
+  parse: (word: string) => T | null,
+  refuse: (name: string, why: string) => void,
+): T[] {
+  const value = parse(word);
+  if (value === null) refuse(name, `has "${word.slice(0, 40)}", which is none`);
+  else if (!patterns.some((pattern) => matches(pattern, word, parse))) refuse(name, `${word}: not allowed`);
+  else return [value];
+  return [];
+}
+
+/** Part by part, `*` for any; or, since one value has several spellings, by what both mean. */
+function matches<T>(pattern: string, word: string, parse: (word: string) => T | null): boolean {
+  const meant = parse(pattern);
+  if (meant !== null) return String(parse(word)) === String(meant);
+  const [wanted, given] = [pattern.split(":"), word.toLowerCase().split(":")];
+  return wanted.length === given.length && wanted.every((part, at) => part === "*" || part === given[at]);
+}
+
+/** @param max  -1: not allowed at all */
+function readNumber(
+  name: string,
+  text: string | null,
+  max: number,
+  refuse: (name: string, why: string) => void,
+): number | null {
+  if (text === null) return null;
+  const value = /^\d{1,10}$/.test(text.trim()) ? Number(text) : Number.NaN;
+  if (max < 0) refuse(name, "is not allowed");
+  else if (!(value <= max)) refuse(name, `must be a number from 0 to ${max}, not "${text.slice(0, 40)}"`);
+  else return value;
+  return null;
+}
+
+const isOfControlPlane = ({ kind, namespaces, services, labels }: RouteSelection): boolean =>
+  kind !== "services" && namespaces === null && services === null && Object.keys(labels).length === 0;
+
+const fits = (service: ServiceFact, { kind, namespaces, services, labels }: RouteSelection): boolean =>
+  kind !== "control-plane" &&
+  (namespaces === null || namespaces.includes(service.namespace)) &&
+  (services === null || services.includes(service.key)) &&
+  Object.entries(labels).every(([key, value]) => service.labels[key] === value);
+
+/** Of several owners of one address, in their order: communities and tags of all, numbers of the first that has one. */
+export function mergeAttributes(all: readonly PlannedAttributes[]): PlannedAttributes {
+  if (all.length === 1) return all[0]!;
+  const union = <T>(of: (one: PlannedAttributes) => readonly T[] | undefined): T[] => [
+    ...new Map(all.flatMap((one) => of(one) ?? []).map((value) => [String(value), value])).values(),
+  ];
+  const first = (of: (one: PlannedAttributes) => number | undefined): number | undefined =>
+    all.map(of).find((value) => value !== undefined);
+  const [localPref, med, prependCount] = [
+    first((one) => one.localPref),
+    first((one) => one.med),
+    first((one) => one.prependCount),
+  ];
+  const [communities, large, extended, tags] = [
+    union((one) => one.communities),
+    union((one) => one.largeCommunities),
+    union((one) => one.extendedCommunities),
+    union((one) => one.tags),
+  ];
+  return {
+    ...(communities.length === 0 ? {} : { communities }),
+    ...(large.length === 0 ? {} : { largeCommunities: large }),
+    ...(extended.length === 0 ? {} : { extendedCommunities: extended }),
+    ...(localPref === undefined ? {} : { localPref }),
+    ...(med === undefined ? {} : { med }),
+    ...(prependCount === undefined ? {} : { prependCount }),
+    ...(tags.length === 0 ? {} : { tags }),
+  };
+}
