@@ -6,8 +6,8 @@ import { build, type Plugin } from "esbuild";
 import type { KoffiImage } from "./koffi-loader.ts";
 
 /**
- * `npm run build`: src/cli/main.ts and everything that it needs become dist/vipcast.mjs, one file that runs alone on a
- * Node of the same architecture. `node .scripts/build.ts ENTRY OUTFILE` bundles something else in the same way.
+ * `npm run build`: src/cli/bundle-main.ts and everything that it needs become dist/vipcast.mjs, one file that runs alone
+ * on a Node of the same architecture. `node .scripts/build.ts ENTRY OUTFILE` bundles something else in the same way.
  */
 const ROOT = dirname(import.meta.dirname);
 
@@ -75,5 +75,5 @@ async function bundle(entry: string, outfile: string): Promise<void> {
   console.log(`${relative(process.cwd(), outfile)}: ${(statSync(outfile).size / 1024).toFixed(0)} KiB`);
 }
 
-const [entry = join(ROOT, "src/cli/main.ts"), outfile = join(ROOT, "dist/vipcast.mjs")] = process.argv.slice(2);
+const [entry = join(ROOT, "src/cli/bundle-main.ts"), outfile = join(ROOT, "dist/vipcast.mjs")] = process.argv.slice(2);
 await bundle(entry, outfile);

@@ -1,0 +1,171 @@
+import type { Logger } from "pino";
+import type { IpAddress } from "../addr/ip.ts";
+import type { Instant } from "../base/time.ts";
+import { afterLoss, type Damping, UNDAMPED } from "../bfd/session/damping.ts";
+import type { BfdSessionConfig } from "../bfd/session/session-config.ts";
+import type { PeerStatus } from "../bgp/session/speaker.ts";
+import type { BfdSettings, BgpSettings } from "../config/settings.ts";
+import type { Alarm, Clock } from "../ports/clock.ts";
+import { emit } from "../telemetry/events.ts";
+import type { BfdSessions, PathChange, PathState } from "./bfd-sessions.ts";
+
+/** What BFD needs of the speaker. */
+export interface BgpClient {
+  peers(): readonly Pick<PeerStatus, "name" | "address" | "state" | "localAddress" | "remote">[];
+  setBfdState(peer: string, state: PathState, options: { readonly controlPlaneIndependent: boolean }): void;
+}
+
+export interface PeerBfdDeps {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly bgp: BgpClient;
+  readonly sessions: Pick<BfdSessions, "setSessions" | "onChange" | "stateOf">;
+}
+
+/** As far as BFD is concerned. */
+interface WatchedPeer {
+  readonly bfd: BfdSettings;
+  readonly sourceAddress: IpAddress | null;
+  readonly sourceInterface: string | null;
+  readonly gracefulRestart: boolean;
+}
+
+interface Watch {
+  readonly config: BfdSessionConfig;
+  damping: Damping;
+  /** Rings when good news that was kept back may be told. */
+  readonly held: Alarm;
+}
+
+/**
+ * BFD on behalf of BGP (RFC 5882): asks for a session when a peer's BGP session is established, or from the start where
+ * BGP is to wait for it, and tells the speaker what becomes of the path. From then on the session stays until the
+ * configuration no longer has it: a BGP session that BFD has ended still wants to know when the path is back.
+ */
+export class PeerBfd {
+  readonly #deps: PeerBfdDeps;
+  readonly #watches = new Map<string, Watch>();
+  readonly #warned = new Set<string>();
+  #settings: Pick<BgpSettings, "peers" | "dynamicNeighbours"> = { peers: [], dynamicNeighbours: [] };
+
+  constructor(deps: PeerBfdDeps) {
+    this.#deps = deps;
+    deps.sessions.onChange((change) => this.#onChange(change));
+  }
+
+  setPeers(settings: Pick<BgpSettings, "peers" | "dynamicNeighbours">): void {
+    this.#settings = settings;
+    this.refresh();
+  }
+
+  /** To be called after anything about a peer's BGP session changed. */
+  refresh(): void {
+    const { bgp, clock, sessions } = this.#deps;
+    const peers = new Map(bgp.peers().map((peer) => [peer.name, peer]));
+    for (const [name, watch] of this.#watches) {
+      if (this.#watchedPeer(name, peers.get(name)?.address) !== null) continue;
+      watch.held.close();
+      this.#watches.delete(name);
+    }
+    for (const [name, status] of peers) {
+      const peer = this.#watchedPeer(name, status.address);
+      if (peer === null) continue;
+      const before = this.#watches.get(name);
+      const isEstablished = status.state === "established";
+      if (before === undefined && !isEstablished && !peer.bfd.strict) continue;
+      const config = sessionConfigOf(status, peer, before?.config ?? null);
+      this.#watches.set(name, {
+        config,
+        damping: before?.damping ?? UNDAMPED,
+        held: before?.held ?? clock.alarm(() => this.#tellHeld(name)),
+      });
+      // BGP waits for this one: until it is up, that it is not is what matters.
+      if (before === undefined && peer.bfd.strict && !isEstablished)
+        bgp.setBfdState(name, "down", { controlPlaneIndependent: false });
+    }
+    sessions.setSessions([...this.#watches.values()].map(({ config }) => config));
+  }
+
+  #onChange({ name, state, controlPlaneIndependent }: PathChange): void {
+    const watch = this.#watches.get(name);
+    const { clock, bgp } = this.#deps;
+    if (watch === undefined) {
+      bgp.setBfdState(name, state, { controlPlaneIndependent });
+      return;
+    }
+    const isStrict = this.#isStrict(name);
+    watch.held.set(null);
+    if (state === "down") watch.damping = afterLoss(watch.damping, clock.now());
+    if (state === "up") this.#warnOfGracefulRestart(name, controlPlaneIndependent);
+    const { heldUntil } = watch.damping;
+    // Only where BGP waits for BFD does keeping the news back keep routes from flapping.
+    if (state === "up" && isStrict && isLater(heldUntil, clock.now())) {
+      watch.held.set(heldUntil);
+      return;
+    }
+    // "Nothing known" of a path that BGP waits for is as good as down.
+    const told = state === "unknown" && isStrict ? "down" : state;
+    bgp.setBfdState(name, told, { controlPlaneIndependent });
+  }
+
+  #tellHeld(name: string): void {
+    const { bgp, sessions } = this.#deps;
+    if (sessions.stateOf(name) === "up") bgp.setBfdState(name, "up", { controlPlaneIndependent: false });
+  }
+
+  #isStrict(name: string): boolean {
+    const address = this.#watches.get(name)?.config.remote;
+    return this.#watchedPeer(name, address)?.bfd.strict === true;
+  }
+
+  /** Null: not configured, or without BFD. Peers of a range are called by its name and their address. */
+  #watchedPeer(name: string, address: IpAddress | undefined): WatchedPeer | null {
+    const { peers, dynamicNeighbours } = this.#settings;
+    const own = peers.find((peer) => peer.name === name);
+    if (own?.bfd) return { ...own, bfd: own.bfd, gracefulRestart: own.gracefulRestart !== null };
+    const range = own ? undefined : dynamicNeighbours.find((it) => `${it.name}-${address ?? ""}` === name);
+    if (!range?.bfd) return null;
+    const { bfd, gracefulRestart } = range;
+    return { bfd, gracefulRestart: gracefulRestart !== null, sourceAddress: null, sourceInterface: null };
+  }
+
+  /** RFC 5882 §4.3: without the C bit a restart of the peer's BGP may take its BFD along. */
+  #warnOfGracefulRestart(name: string, controlPlaneIndependent: boolean): void {
+    const { bgp, log } = this.#deps;
+    const status = bgp.peers().find((peer) => peer.name === name);
+    const isUsed =
+      (status?.remote?.gracefulRestartSeconds ?? null) !== null ||
+      this.#watchedPeer(name, status?.address)?.gracefulRestart === true;
+    if (controlPlaneIndependent || !isUsed || this.#warned.has(name)) return;
+    this.#warned.add(name);
+    const text =
+      "graceful restart and BFD together, and the router's BFD does not outlive its BGP (no C bit): " +
+      "when it restarts, BFD goes down as if the path were lost";
+    emit(log.child({ component: "bfd", peer: name }), "bfd.graceful-restart", {}, text);
+  }
+}
+
+const isLater = (at: Instant | null, now: Instant): boolean => at !== null && at > now;
+
+/** Our end is the BGP session's own; once BGP waits for BFD there is no such session, and the end stays what it was. */
+function sessionConfigOf(
+  status: Pick<PeerStatus, "name" | "address" | "state" | "localAddress">,
+  { bfd, sourceAddress, sourceInterface }: WatchedPeer,
+  before: BfdSessionConfig | null,
+): BfdSessionConfig {
+  const { name, address: remote, state, localAddress } = status;
+  const known = state === "established" && !bfd.strict ? localAddress : null;
+  return {
+    name,
+    remote,
+    local: known ?? (before?.remote === remote ? before.local : sourceAddress),
+    interfaceName: sourceInterface,
+    minimumTtl: bfd.minimumTtl,
+    transmitMillis: bfd.transmitMillis,
+    receiveMillis: bfd.receiveMillis,
+    multiplier: bfd.multiplier,
+    passive: bfd.passive,
+    auth: bfd.auth,
+    fastTimers: bfd.fastTimers,
+  };
+}
