@@ -24,6 +24,10 @@ export interface RouterSettings {
   readonly bfd?: boolean;
   /** IPv4 routes with an IPv6 next hop (RFC 8950). */
   readonly extendedNextHop?: boolean;
+  /** Messages of up to 65535 octets (RFC 8654). */
+  readonly extendedMessages?: boolean;
+  /** The answer to a route refresh has a beginning and an end (RFC 7313). */
+  readonly enhancedRefresh?: boolean;
   /** The session is on the interface, without addresses: the router finds us by our Router Advertisements. */
   readonly unnumbered?: boolean;
   /** The address of ours that it knows, when it is another one than the stage's. */
@@ -55,7 +59,7 @@ export interface RouterKind {
   readonly title: string;
   /** Debian's package. */
   readonly package: string;
-  /** Puts what it learns into the kernel. */
+  /** Puts what it learns into the kernel, so that traffic can follow it. */
   readonly programsKernel: boolean;
   /** What it does not have, each with what is the matter: such a cell is not run. */
   readonly lacks: Readonly<Partial<Record<FeatureName, string>>>;
@@ -80,6 +84,8 @@ export interface Router {
   isEstablished(): Promise<boolean>;
   /** Everything that it has written about the session so far: its log, or what its command line shows. */
   words(): Promise<string>;
+  /** Whether its BFD session with us is up. */
+  isBfdUp(): Promise<boolean>;
   /** Asks us for our routes again. */
   askRefresh(): Promise<void>;
   /** Shuts our session down, with a text for us (RFC 9003). @returns the text that it sends, not always ours */

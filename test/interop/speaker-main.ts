@@ -9,8 +9,10 @@ import { ip, type Ipv4 } from "../../src/addr/ip.ts";
 import { parsePrefix } from "../../src/addr/prefix.ts";
 import { Speaker } from "../../src/bgp/session/speaker.ts";
 import { Asn } from "../../src/bgp/wire/asn.ts";
+import { BfdSessions } from "../../src/daemon/bfd-sessions.ts";
 import { systemClock, systemEntropy } from "../../src/linux/io/system-clock.ts";
 import { tcpDialer, tcpListener } from "../../src/linux/io/tcp.ts";
+import { Metrics } from "../../src/telemetry/metrics.ts";
 import type { Order, SpeakerStart, SpeakerView } from "./speaker.ts";
 import { Tap } from "./tap.ts";
 
@@ -18,16 +20,23 @@ const start = JSON.parse(process.argv[2]!) as SpeakerStart;
 const tap = new Tap();
 const addresses = start.addresses.map(ip);
 
+const log = pino(pino.destination({ fd: 2, sync: true }));
+
 const speaker = new Speaker(
   {
     clock: systemClock,
     entropy: systemEntropy,
     dialer: tap.dialer(tcpDialer),
-    log: pino(pino.destination({ fd: 2, sync: true })),
+    log,
     localAddresses: (of) => addresses.filter((one) => one !== of),
   },
-  { localAsn: Asn.of(start.localAsn), routerId: ip(start.routerId) as Ipv4 },
+  { localAsn: Asn.of(start.localAsn), routerId: ip(start.routerId) as Ipv4, restarted: start.restarted ?? false },
 );
+const bfd = new BfdSessions({ clock: systemClock, log, metrics: new Metrics() });
+bfd.onChange(({ name, state, controlPlaneIndependent }) => {
+  speaker.setBfdState(name, state, { controlPlaneIndependent });
+  say();
+});
 
 let answered = 0;
 let ended = false;
@@ -44,6 +53,7 @@ function say(): void {
       ended,
       peers: speaker.peers(),
       received: Object.fromEntries([...speaker.received()].map(([name, routes]) => [name, [...routes.values()]])),
+      bfd: bfd.status(),
       traffic: { sent: tap.sent, received: tap.received },
     };
     process.stdout.write(`${JSON.stringify(view, (_, it: unknown) => (typeof it === "bigint" ? `${it}` : it))}\n`);
@@ -74,8 +84,12 @@ async function perform(order: Order): Promise<void> {
       return;
     case "look":
       return;
+    case "drain":
+      return speaker.drain();
+    case "bfd":
+      return bfd.setSessions(order.sessions);
     case "stop":
-      await speaker.stop(order.reason);
+      await speaker.stop(order.reason, { keepRoutes: order.keepRoutes ?? false });
       ended = true;
   }
 }

@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import type { BfdSessionConfig, BfdSessionStatus } from "../../src/bfd/session/session-config.ts";
 import type { PeerConfig, PeerStatus, ReceivedRoute, RouteAttributes } from "../../src/bgp/session/speaker.ts";
 import type { ListenOptions, Md5Key } from "../../src/ports/stream.ts";
 import type { ManagedProcess, Processes } from "../../lab/rack/processes.ts";
@@ -13,6 +14,8 @@ export interface SpeakerStart {
   readonly routerId: string;
   /** Of its interface: where the next hop of the other family is found. */
   readonly addresses: readonly string[];
+  /** The process before this one has kept its routes at the peers. */
+  readonly restarted?: boolean;
   readonly listen: readonly (Omit<ListenOptions, "local"> & { readonly address: string; readonly port: number })[];
 }
 
@@ -28,7 +31,9 @@ export type Order =
   /** The MD5 keys of the listeners. */
   | { readonly do: "keys"; readonly keys: readonly Md5Key[] }
   | { readonly do: "look" }
-  | { readonly do: "stop"; readonly reason: string };
+  | { readonly do: "drain" }
+  | { readonly do: "bfd"; readonly sessions: readonly BfdSessionConfig[] }
+  | { readonly do: "stop"; readonly reason: string; readonly keepRoutes?: boolean };
 
 /** All that a speaker says of itself. */
 export interface SpeakerView {
@@ -37,6 +42,7 @@ export interface SpeakerView {
   readonly ended: boolean;
   readonly peers: readonly PeerStatus[];
   readonly received: Readonly<Record<string, readonly ReceivedRoute[]>>;
+  readonly bfd: readonly BfdSessionStatus[];
   readonly traffic: { readonly sent: Traffic; readonly received: Traffic };
 }
 
@@ -70,7 +76,7 @@ export class SpeakerProcess {
       `the speaker does "${order.do}"`,
       10_000,
       () => {
-        if (!this.process.running) throw new Error(`the speaker has ended: ${readFileSync(this.process.log, "utf8")}`);
+        if (!this.process.running) throw new Error(`the speaker has ended: ${lastLines(this.process.log)}`);
         return this.view.answered >= wanted;
       },
       { everyMillis: 5 },
@@ -83,3 +89,5 @@ export class SpeakerProcess {
     return waitFor(what, limitMillis, async () => condition(await this.order({ do: "look" })), { everyMillis: 25 });
   }
 }
+
+const lastLines = (file: string): string => readFileSync(file, "utf8").trim().split("\n").slice(-8).join("\n");

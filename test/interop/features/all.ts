@@ -1,5 +1,8 @@
+import { enhancedRouteRefresh, extendedMessages, extendedNextHop, role } from "./capabilities.ts";
 import { communities, extendedCommunities, largeCommunities } from "./communities.ts";
 import type { Feature } from "./feature.ts";
+import { bfd } from "./liveness.ts";
+import { gracefulRestart, gracefulRestartHelper, gracefulShutdown } from "./restart.ts";
 import {
   bothFamilies,
   fourOctetAs,
@@ -24,6 +27,14 @@ export const FEATURES: readonly Feature[] = [
   largeCommunities,
   extendedCommunities,
   routeRefresh,
+  enhancedRouteRefresh,
+  extendedMessages,
+  extendedNextHop,
+  role,
+  gracefulRestart,
+  gracefulRestartHelper,
+  gracefulShutdown,
   holdExpiry,
   notificationText,
+  bfd,
 ];

@@ -3,6 +3,7 @@ import type { PeerConfig } from "../../../src/bgp/session/speaker.ts";
 import type { Router, RouterKind, RouterSettings, SeenRoutes } from "../router.ts";
 import type { SpeakerProcess, SpeakerStart, SpeakerView } from "../speaker.ts";
 import type { Announcement } from "../speaker.ts";
+import { TrafficToVips } from "../traffic.ts";
 import { ROUTER_PREFIXES, type Stage, VIPS } from "../stage.ts";
 
 /** A feature does not work with this router. */
@@ -77,6 +78,11 @@ export class Scene {
     return waitFor(`the router has ${what}`, limitMillis, async () => condition(await this.router.routes()), {
       everyMillis: 50,
     });
+  }
+
+  /** Opens connections to our VIPs along the router's routes, from now on. */
+  traffic(): Promise<TrafficToVips> {
+    return TrafficToVips.begin(this.stage);
   }
 
   /** Waits until the router has written something. */

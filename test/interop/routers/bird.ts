@@ -57,7 +57,12 @@ class Bird implements Router {
   }
 
   async routes(): Promise<SeenRoutes> {
-    return parseRoutes(await this.#birdc("show route all protocol ours"));
+    const [routes, session] = await Promise.all([
+      this.#birdc("show route all protocol ours"),
+      this.#birdc("show protocols all ours"),
+    ]);
+    // It says of the session, and not of the routes, that they are kept.
+    return parseRoutes(routes, session.includes("Neighbor graceful restart active"));
   }
 
   async isEstablished(): Promise<boolean> {
@@ -66,6 +71,10 @@ class Bird implements Router {
 
   async words(): Promise<string> {
     return `${await this.#daemons.words()}\n${await this.#birdc("show protocols all ours")}`;
+  }
+
+  async isBfdUp(): Promise<boolean> {
+    return / Up /.test(await this.#birdc("show bfd sessions"));
   }
 
   async askRefresh(): Promise<void> {
@@ -89,7 +98,7 @@ const tuples = (text: string): string[][] =>
   [...text.matchAll(/\(([^)]*)\)/g)].map(([, inside = ""]) => inside.split(",").map((one) => one.trim()));
 
 /** @param text  of `show route all`: each prefix, its routes, and below each route its attributes, "\tNAME: value" */
-export function parseRoutes(text: string): SeenRoutes {
+function parseRoutes(text: string, stale: boolean): SeenRoutes {
   const routes = new Map<string, SeenRoute>();
   for (const block of text.split(/\n(?=[0-9a-f.:]+\/\d+\s)/)) {
     const prefix = /^([0-9a-f.:]+\/\d+)\s/m.exec(block)?.[1];
@@ -103,8 +112,7 @@ export function parseRoutes(text: string): SeenRoutes {
       largeCommunities: tuples(attribute("large_community")).map((one) => one.join(":")),
       extendedCommunities: tuples(attribute("ext_community")).map(([kind, ...rest]) => `${kind} ${rest.join(":")}`),
       med: med === "" ? null : Number(med),
-      // In the brackets with the preference: "(100s)".
-      stale: /\(\d+s\)|\(100s\)|\(\d+ ?s/.test(block),
+      stale,
     });
   }
   return routes;
@@ -141,6 +149,7 @@ function configText(settings: RouterSettings, stage: Stage): string {
     ...line(settings.gracefulRestart, "  graceful restart on; graceful restart time 30;"),
     ...line(settings.role, `  local role ${settings.role};`),
     ...line(settings.bfd, "  bfd on;"),
+    ...line(settings.extendedMessages, "  enable extended messages on;"),
     `  ipv4 { import all; export where source = RTS_STATIC;${settings.extendedNextHop === true ? " extended next hop on;" : ""} };`,
     "  ipv6 { import all; export where source = RTS_STATIC; };",
     "}",

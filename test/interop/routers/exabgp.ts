@@ -14,6 +14,8 @@ export const exabgp: RouterKind = {
   package: "exabgp",
   programsKernel: false,
   lacks: {
+    role: "ExaBGP 4 has no roles",
+    "graceful-restart": "it has no table: what is to be kept is for the programs behind it to know",
     bfd: "it has no BFD",
   },
   partly: {
@@ -93,6 +95,10 @@ class Exabgp implements Router {
 
   async words(): Promise<string> {
     return `${await this.#daemons.words()}\n${await readFile(this.#events, "utf8")}`;
+  }
+
+  async isBfdUp(): Promise<boolean> {
+    return false;
   }
 
   async askRefresh(): Promise<void> {
@@ -176,9 +182,11 @@ function configText(settings: RouterSettings, neighbor: string, stage: Stage): s
     "    route-refresh enable;",
     ...line(settings.twoOctetAs, "    asn4 disable;"),
     ...line(settings.gracefulRestart, "    graceful-restart 30;"),
+    ...line(settings.extendedNextHop, "    nexthop enable;"),
     "  }",
+    ...line(settings.extendedNextHop, "  nexthop { ipv4 unicast ipv6; }"),
     "  family { ipv4 unicast; ipv6 unicast; }",
-    "  api { processes [ watch ]; neighbor-changes; receive { parsed; update; notification; refresh; } }",
+    "  api { processes [ watch ]; neighbor-changes; receive { parsed; update; notification; } }",
     `  static { route ${ROUTER_PREFIXES[0]} next-hop ${IPv4}; route ${ROUTER_PREFIXES[1]} next-hop ${IPv6}; }`,
     "}",
     "",

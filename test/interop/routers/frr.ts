@@ -90,6 +90,11 @@ class Frr implements Router {
     return `${await this.#daemons.words()}\n${await this.#vtysh("show bgp neighbors")}`;
   }
 
+  async isBfdUp(): Promise<boolean> {
+    const peers = (await this.#show("bfd peers json")) as readonly { readonly status?: string }[];
+    return Array.isArray(peers) && peers.some(({ status }) => status === "up");
+  }
+
   async askRefresh(): Promise<void> {
     await this.#vtysh("clear bgp * soft in");
   }

@@ -18,6 +18,9 @@ export const gobgp: RouterKind = {
   lacks: {
     "two-octet-as": "it has no setting that leaves the capability out",
     "route-refresh": "it keeps all that it received and never asks again",
+    "enhanced-route-refresh": "it never asks, and does not offer it",
+    "extended-messages": "GoBGP 3 does not offer them",
+    role: "GoBGP 3 has no roles",
     bfd: "GoBGP 3 has no BFD",
   },
   obstacle: () => (existsSync(DAEMON) ? null : "GoBGP is not installed (package gobgpd)"),
@@ -100,6 +103,10 @@ class Gobgp implements Router {
 
   async words(): Promise<string> {
     return `${await this.#daemons.words()}\n${await this.#gobgp("neighbor", this.#neighbor).catch(() => "")}`;
+  }
+
+  async isBfdUp(): Promise<boolean> {
+    return false;
   }
 
   async askRefresh(): Promise<void> {

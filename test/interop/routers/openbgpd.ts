@@ -18,6 +18,9 @@ export const openbgpd: RouterKind = {
   package: "openbgpd",
   programsKernel: false,
   lacks: {
+    "extended-messages": "OpenBGPD 7 has none",
+    "extended-next-hop": "OpenBGPD 7 does not have it",
+    "graceful-restart-helper": "it does not keep its own routes over a restart",
     bfd: "it has no BFD",
   },
   partly: {
@@ -84,6 +87,10 @@ class Openbgpd implements Router {
     return `${await this.#daemons.words()}\n${await this.#bgpctl("show", "neighbor", this.#neighbor).catch(() => "")}`;
   }
 
+  async isBfdUp(): Promise<boolean> {
+    return false;
+  }
+
   async askRefresh(): Promise<void> {
     await this.#bgpctl("neighbor", this.#neighbor, "refresh");
   }
@@ -143,6 +150,7 @@ function configText(settings: RouterSettings, neighbor: string, socket: string, 
     ...line(settings.password, `  tcp md5sig password ${settings.password}`),
     ...line(settings.gtsm, "  ttl-security yes"),
     ...line(settings.twoOctetAs, "  announce as-4byte no"),
+    ...line(settings.enhancedRefresh, "  announce enhanced refresh yes"),
     ...line(settings.role, `  announce policy ${settings.role}`),
     "}",
     "allow from any",
