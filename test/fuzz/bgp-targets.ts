@@ -7,7 +7,15 @@ import { EXTENDED_LENGTH_MAX, frame, MESSAGE_LENGTH_MAX } from "../../src/bgp/wi
 import { type Decoded, decodeMessage, encodeMessage } from "../../src/bgp/wire/message.ts";
 import { describeNotification, shutdownText } from "../../src/bgp/wire/notification.ts";
 import type { UpdateContext, WritableAttributes } from "../../src/bgp/wire/path-attributes.ts";
-import { EXTERNAL, GOOD_ATTRIBUTES, GOOD_MESSAGES, INTERNAL, octets } from "../../src/bgp/wire/test-support.ts";
+import {
+  EXTERNAL,
+  GOOD_ATTRIBUTES,
+  GOOD_MESSAGES,
+  INTERNAL,
+  messageOf,
+  octets,
+  updateBody,
+} from "../../src/bgp/wire/test-support.ts";
 import { outlineOfCapabilities, outlineOfHeader, outlineOfOpen, outlineOfUpdate } from "./bgp-outlines.ts";
 import type { FuzzTarget } from "./target.ts";
 
@@ -82,6 +90,13 @@ const WIDE: UpdateContext = {
   maxLength: EXTENDED_LENGTH_MAX,
   receiveMaxLength: EXTENDED_LENGTH_MAX,
 };
+/** Good ones where path identifiers and IPv6 next hops were agreed. */
+const WIDE_UPDATES: readonly Uint8Array[] = [
+  "40010100 40020602010000fde8 4003040a000001",
+  "800e1e 0001 01 10 20010db800000000000000000000000a 00 00000001 20c6336407 40010100 40020602010000fde8",
+  "800e2a 0002 01 10 20010db800000000000000000000000a 00 00000001 8020010db8000700000000000000000001 40010100 400200",
+  "800f0a 0002 01 00000002 1020 01 c00804ffff0000",
+].map((attributes) => messageOf(UPDATE_TYPE, updateBody(attributes, "00000001 20c6336407", "00000002 18c63364")));
 const NO_FAMILIES: UpdateContext = { ...INTERNAL, families: [] };
 
 const framing: FuzzTarget = {
@@ -144,7 +159,7 @@ export const BGP_TARGETS: readonly FuzzTarget[] = [
   messageTarget("update", UPDATE_TYPE, EXTERNAL, outlineOfUpdate),
   messageTarget("update-internal", UPDATE_TYPE, INTERNAL, outlineOfUpdate),
   messageTarget("update-two-octet-as", UPDATE_TYPE, TWO_OCTET, outlineOfUpdate),
-  messageTarget("update-add-path", UPDATE_TYPE, WIDE, outlineOfUpdate),
+  messageTarget("update-add-path", UPDATE_TYPE, WIDE, outlineOfUpdate, [...WIDE_UPDATES, ...ofType(UPDATE_TYPE)]),
   messageTarget("update-no-families", UPDATE_TYPE, NO_FAMILIES, outlineOfUpdate),
   messageTarget("notification", 3, EXTERNAL),
   messageTarget("route-refresh", 5, EXTERNAL),

@@ -57,7 +57,7 @@ const withBody = (message: Uint8Array, body: Uint8Array): Uint8Array => {
 const runs = { numRuns: 400 };
 
 describe("any octets", () => {
-  it("are framed as a message, as a fault, or as not yet complete", () => {
+  it("are framed as a message, as a fault, or as not yet complete (ROB-01)", () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 64 }), (bytes) => {
         expect(["message", "fault", "need-more"]).toContain(frame(bytes).kind);
@@ -66,14 +66,14 @@ describe("any octets", () => {
     );
   });
 
-  it.each([1, 2, 3, 4, 5])("as the body of a message of type %i are a value or a fault", (type) => {
+  it.each([1, 2, 3, 4, 5])("as the body of a message of type %i are a value or a fault (ROB-01)", (type) => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 300 }), (body) => void judge(withBody(messageOf(type, ""), body))),
       runs,
     );
   });
 
-  it("as path attributes are a value or a fault", () => {
+  it("as path attributes are a value or a fault (ROB-01, BGP-SEND-07)", () => {
     const attribute = fc
       .tuple(
         fc.constantFrom(0x40, 0x80, 0xc0, 0x50, 0x90, 0xd0, 0xe0, 0x00),
@@ -113,7 +113,7 @@ describe("a good message", () => {
     }
   });
 
-  it("cut off after any octet is a value or a fault", () => {
+  it("cut off after any octet is a value or a fault (ROB-02)", () => {
     for (const message of GOOD_MESSAGES) {
       for (let length = 0; length < message.length; length++) {
         judge(message.subarray(0, length));
@@ -122,7 +122,7 @@ describe("a good message", () => {
     }
   });
 
-  it("with any octet changed is a value or a fault", () => {
+  it("with any octet changed is a value or a fault (ROB-02)", () => {
     for (const message of GOOD_MESSAGES) {
       // Long runs of one attribute are all alike.
       for (let at = 0; at < Math.min(message.length, 300); at++) {
@@ -142,7 +142,7 @@ describe("a good message", () => {
     }
   });
 
-  it("with any two octets changed is a value or a fault", () => {
+  it("with any two octets changed is a value or a fault (ROB-02)", () => {
     const update = GOOD_MESSAGES[2]!;
     fc.assert(
       fc.property(
@@ -161,7 +161,7 @@ describe("a good message", () => {
     );
   });
 
-  it("with an attribute doubled, removed, emptied or moved to the front is a value or a fault", () => {
+  it("with an attribute doubled, removed, emptied or moved to the front is a value or a fault (ROB-02)", () => {
     const good = GOOD_ATTRIBUTES.slice(0, -1);
     for (let at = 0; at < good.length; at++) {
       const without = good.toSpliced(at, 1);
@@ -175,7 +175,7 @@ describe("a good message", () => {
     }
   });
 
-  it("of the greatest length is decoded in time that grows with the length only", () => {
+  it("of the greatest length is decoded in time that grows with the length only (ROB-01, ROB-03)", () => {
     const prefixes = "20c6336407".repeat(810);
     const many = messageOf(2, updateBody("40010100400206020100 00fde84003040a000001".replaceAll(" ", ""), prefixes));
     const tiny = messageOf(2, updateBody("c0fe00".repeat(1350)));

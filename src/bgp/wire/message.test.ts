@@ -3,10 +3,10 @@ import { ip, type Ipv4, type Ipv6 } from "../../addr/ip.ts";
 import { parsePrefix, type Prefix } from "../../addr/prefix.ts";
 import { Asn } from "./asn.ts";
 import { frame } from "./framing.ts";
-import { decodeMessage, encodeMessage, type Message } from "./message.ts";
+import { decodeMessage, encodeMessage, type Message, REFRESH_SUBTYPE } from "./message.ts";
 import { encodeShutdownText } from "./shown-text.ts";
 import type { UpdateContext } from "./path-attributes.ts";
-import { EXTERNAL, hexOf, INTERNAL, octets } from "./test-support.ts";
+import { EXTERNAL, hexOf, INTERNAL, messageOf, octets } from "./test-support.ts";
 
 const prefix = (value: string): Prefix => parsePrefix(value)!;
 const MARKER = "ff".repeat(16);
@@ -202,4 +202,40 @@ describe("messages and their octets", () => {
   for (const { name, bytes, context = EXTERNAL, message } of golden.filter((one) => !one.oneWay)) {
     it(`writes ${name}`, () => expect(hexOf(encodeMessage(message, context))).toBe(hexOf(octets(MARKER + bytes))));
   }
+});
+
+describe("a ROUTE-REFRESH", () => {
+  const enhanced: UpdateContext = { ...EXTERNAL, enhancedRouteRefresh: true };
+  const refresh = (body: string, context = enhanced) => decodeMessage(messageOf(5, body), context);
+
+  it("that marks a beginning or an end has four octets, and nothing behind (BGP-7313-5-01)", () => {
+    for (const subtype of ["01", "02"]) {
+      const wire = messageOf(5, `0001 ${subtype} 01 00`);
+      expect(decodeMessage(wire, enhanced)).toEqual({
+        kind: "fault",
+        fault: { kind: "route-refresh.bad-length", message: wire },
+      });
+      expect(decodeMessage(wire, EXTERNAL)).toMatchObject({ kind: "message", message: { afi: 1, safi: 1 } });
+    }
+  });
+
+  it("that asks may have more behind, which is ignored (BGP-7313-5-01, BGP-2918-3-01)", () => {
+    expect(refresh("0001 00 01 0a0b0c")).toMatchObject({
+      message: { afi: 1, subtype: REFRESH_SUBTYPE.request, safi: 1 },
+    });
+  });
+
+  it("of a subtype that nobody knows is no fault (BGP-7313-4-04)", () => {
+    expect(refresh("0002 09 01")).toMatchObject({ message: { afi: 2, subtype: 9, safi: 1 } });
+    expect(refresh("0002 ff 01 00")).toMatchObject({ kind: "message" });
+  });
+});
+
+describe("a message of a type that framing does not let through", () => {
+  it("is a fault all the same (BGP-4271-6.1-04)", () => {
+    expect(decodeMessage(messageOf(6, ""), EXTERNAL)).toEqual({
+      kind: "fault",
+      fault: { kind: "header.bad-type", type: 6 },
+    });
+  });
 });

@@ -1,10 +1,32 @@
+import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { ip } from "../../addr/ip.ts";
-import { parsePrefix } from "../../addr/prefix.ts";
+import { ip, ipFromBytes } from "../../addr/ip.ts";
+import { parsePrefix, type Prefix, prefixOf } from "../../addr/prefix.ts";
 import { Writer } from "../../base/bytes.ts";
-import { isUnicastHost, prefixProblem, prefixSize, writePrefix } from "./nlri.ts";
+import type { AddressFamily } from "./families.ts";
+import { isUnicastHost, prefixProblem, prefixSize, readPrefixes, writePrefix } from "./nlri.ts";
 
 describe("prefixes", () => {
+  it("are read as they were written, whatever their length (BGP-4271-4.3-02, BGP-4271-4.3-03)", () => {
+    const octet = fc.integer({ min: 0, max: 255 });
+    const of = (family: AddressFamily, size: 4 | 16) =>
+      fc.property(fc.tuple(...Array.from({ length: size }, () => octet)), fc.nat(size * 8), (address, length) => {
+        const prefix = prefixOf(ipFromBytes(Uint8Array.from(address)), length);
+        const out = new Writer();
+        writePrefix(prefix, out);
+        const bytes = out.finish();
+        const clean: Prefix[] = [];
+        expect(readPrefixes(bytes, 0, bytes.length, family, clean, null)).toBeNull();
+        // Bits beyond the length say nothing.
+        if (length % 8 !== 0) bytes[bytes.length - 1]! |= 0xff >> (length % 8);
+        const dirty: Prefix[] = [];
+        readPrefixes(bytes, 0, bytes.length, family, dirty, null);
+        expect([clean, dirty]).toEqual([[prefix], [prefix]]);
+      });
+    fc.assert(of("ipv4-unicast", 4), { numRuns: 300 });
+    fc.assert(of("ipv6-unicast", 16), { numRuns: 300 });
+  });
+
   it("take as many octets as they say", () => {
     for (const text of [
       "0.0.0.0/0",
@@ -21,7 +43,7 @@ describe("prefixes", () => {
     }
   });
 
-  it("are judged by whether a route to them makes sense (RFC 4271 §6.3)", () => {
+  it("are judged by whether a route to them makes sense (BGP-4271-6.3-01)", () => {
     for (const [text, problem] of [
       ["224.0.0.0/4", "multicast prefix"],
       ["239.1.1.1/32", "multicast prefix"],

@@ -1,4 +1,7 @@
-import type { UpdateContext } from "./path-attributes.ts";
+import { notificationOf } from "./faults.ts";
+import { decodeMessage } from "./message.ts";
+import type { PathAttributes, UpdateContext } from "./path-attributes.ts";
+import type { Update } from "./update.ts";
 
 /** Octets of hexadecimal text; blanks are for the reader. */
 export const octets = (text: string): Uint8Array => {
@@ -72,3 +75,29 @@ export const GOOD_MESSAGES: readonly Uint8Array[] = [
   messageOf(4, ""),
   messageOf(5, "0002 00 01"),
 ];
+
+/** What becomes of an UPDATE: "ok", "discard 6", "withdraw 1", several of them, or "reset 3/1 data". */
+export function outcome(attributes: string, context = EXTERNAL, nlri = HOST_ROUTE, withdrawn = ""): string {
+  const decoded = decodeMessage(messageOf(2, updateBody(attributes, nlri, withdrawn)), context);
+  if (decoded.kind === "fault") {
+    const { code, subcode, data } = notificationOf(decoded.fault);
+    return `reset ${code}/${subcode} ${hexOf(data)}`.trim();
+  }
+  if (decoded.faults.length === 0) return "ok";
+  return decoded.faults
+    .map(({ consequence, code }) => `${consequence === "attribute-discard" ? "discard" : "withdraw"} ${code ?? "list"}`)
+    .join(", ");
+}
+
+/** The UPDATE that such fields decode to. */
+export function updateOf(attributes: string, context = EXTERNAL, nlri = HOST_ROUTE, withdrawn = ""): Update {
+  const decoded = decodeMessage(messageOf(2, updateBody(attributes, nlri, withdrawn)), context);
+  if (decoded.kind === "fault" || decoded.message.type !== "update") throw new Error("no UPDATE");
+  return decoded.message;
+}
+
+export const attributesOf = (attributes: string, context = EXTERNAL): PathAttributes =>
+  updateOf(attributes, context).attributes;
+
+/** 198.51.100.7/32 as NLRI. */
+const HOST_ROUTE = "20c6336407";
