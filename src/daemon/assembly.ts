@@ -8,9 +8,6 @@ import { existsSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import type { Logger } from "pino";
-import { familyOf, ip, type IpAddress, type Ipv4 } from "../addr/ip.ts";
-import { Speaker } from "../bgp/session/speaker.ts";
-import { Asn } from "../bgp/wire/asn.ts";
 import type { BgpSettings, HealthCheckSettings, Settings } from "../config/settings.ts";
 import { ListWatch } from "../kube/cache.ts";
 import { connectKube, type KubeClient } from "../kube/client.ts";
@@ -19,25 +16,33 @@ import { Elector } from "../kube/election/elector.ts";
 import { KubeWrites } from "../kube/writes.ts";
 import { Announcer } from "../l2/session/announcer.ts";
 import { Netlink } from "../linux/io/netlink.ts";
+import { routerSegments } from "../linux/io/router-segment.ts";
 import { segments } from "../linux/io/segment.ts";
 import { segmentTaps } from "../linux/io/segment-tap.ts";
 import { systemClock, systemEntropy } from "../linux/io/system-clock.ts";
 import { tcpDialer, tcpListener } from "../linux/io/tcp.ts";
+import { readTcpCounters } from "../linux/io/tcp-counters.ts";
 import { StatusServer, type StatusSource } from "../status/server.ts";
 import { emit } from "../telemetry/events.ts";
 import { Metrics } from "../telemetry/metrics.ts";
 import { endpointSliceFact, nodeFact, serviceFact } from "../vip/facts.ts";
 import type { LeasePlan } from "../vip/plan.ts";
 import type { Policy } from "../vip/snapshot.ts";
+import { PeerBfd } from "./bfd.ts";
+import { BfdSessions } from "./bfd-sessions.ts";
+import { PeerBfd } from "./bfd.ts";
+import { BfdSessions } from "./bfd-sessions.ts";
+import { BgpRuntime } from "./bgp.ts";
 import { type Election, Elections } from "./elections.ts";
 import { NodeDaemon } from "./node.ts";
-import { neighboursOf, peerConfigOf, routerIdOf } from "./peers.ts";
 import { pause } from "./pause.ts";
-import { policyOf } from "./policy.ts";
+import { ownNamespace, policyOf } from "./policy.ts";
 import { Probe } from "./probe.ts";
 import { askAsClient, askUrl } from "./probe-requests.ts";
+import { RestartNoteFile } from "./restart-note.ts";
 import { type StatusApi, StatusWriter } from "./status-writer.ts";
 import { VERSION } from "./version.ts";
+import { watchSecret } from "./watched-secret.ts";
 
 /**
  * Our numbers in IFA_PROTO: what marks an address as ours. Control plane and Services may be served by two daemons on
@@ -46,14 +51,12 @@ import { VERSION } from "./version.ts";
 const CONTROL_PLANE_MARK = 248;
 const SERVICES_MARK = 249;
 /** Routes are withdrawn this long before their addresses go, so that routers have moved the traffic away. */
-const DRAIN_MILLIS = 1_000;
+const LINGER_MILLIS = 1_000;
 /** An API server that does not answer may have the Leases run out instead: their times may be long. */
 const RELEASE_MILLIS = 5_000;
 const ADMIN_KUBECONFIG = "/etc/kubernetes/admin.conf";
 /** The API server names itself so in every cluster's certificate; 127.0.0.1 is named by some only. */
 const API_SERVER_NAME = "kubernetes.default.svc";
-
-const ANY_ADDRESS: readonly IpAddress[] = [ip("0.0.0.0"), ip("::")];
 
 const SERVICES = "/api/v1/services";
 const ENDPOINT_SLICES = "/apis/discovery.k8s.io/v1/endpointslices";
@@ -70,7 +73,9 @@ export class Manager {
   readonly #closers: (() => void | Promise<void>)[] = [];
   #node: NodeDaemon | null = null;
   #elections: Elections | null = null;
-  #speaker: Speaker | null = null;
+  #bgp: BgpRuntime | null = null;
+  #bfd: BfdSessions | null = null;
+  #isStarted = false;
 
   constructor(settings: Settings, warnings: readonly string[], log: Logger) {
     this.#settings = settings;
@@ -87,7 +92,8 @@ export class Manager {
     const client = this.#connect();
     const elections = new Elections((plan) => this.#startElection(plan, client));
     this.#elections = elections;
-    if (bgp) this.#speaker = this.#createSpeaker(bgp, network);
+    if (bgp) this.#bgp = this.#createBgp(bgp, network, client);
+    const bfd = bgp && this.#speaker ? this.#createBfd(bgp, this.#speaker) : null;
     const announcer = new Announcer({
       clock: systemClock,
       segments,
@@ -119,7 +125,8 @@ export class Manager {
       nodes: follow(NODES, nodeFact),
       elections,
       probe,
-      speaker: this.#speaker,
+      speaker: this.#bgp?.speaker ?? null,
+      ...(bfd ? { bfd } : {}),
       announcer,
       statuses,
       warnings: this.#warnings,
@@ -129,24 +136,34 @@ export class Manager {
     await this.#serve(node);
     // Not before the local socket is ours: until then what looks like a leftover may be a running daemon's.
     this.#node = node;
-    const kernel = network.watch(() => node.replanSoon());
+    const kernel = network.watch(() => {
+      this.#bgp?.kernelChanged();
+      node.replanSoon();
+    });
     this.#closers.push(() => kernel.close());
     node.replan();
     probe?.start();
-    if (bgp && this.#speaker) await this.#openSessions(bgp, this.#speaker, network);
+    await this.#bgp?.open();
+    this.#isStarted = true;
     emit(log, "daemon.started", { version: VERSION, node: this.#policy.node, mode }, "vipcast started");
   }
 
   /**
-   * Withdraws, gives the Leases up, waits until routers have had time to move the traffic, takes the addresses away and
-   * ends the sessions with a reason. Whatever was not started is skipped.
+   * Asks routers to prefer other ways, withdraws, gives the Leases up, waits until routers have had time to move the
+   * traffic, takes the addresses away and ends the sessions with a reason. What every node announces stays where the
+   * configuration takes a stop for an upgrade and the node is in service. Whatever was not started is skipped.
    */
   async stop(reason: string): Promise<void> {
     const node = this.#node;
-    if (node?.beginStop()) await pause(DRAIN_MILLIS);
+    const { bgp } = this.#settings;
+    const keepRoutes = bgp?.keepOnStop === true && this.#isStarted && node?.isInService() === true;
+    const drainMillis = bgp?.drainMillis ?? 0;
+    if (!keepRoutes && drainMillis > 0 && node?.drain()) await pause(drainMillis);
+    if (node?.beginStop(keepRoutes)) await pause(LINGER_MILLIS);
     node?.finishStop();
     const released = Promise.race([this.#elections?.stop(), pause(RELEASE_MILLIS)]);
-    await Promise.all([released, this.#speaker?.stop(reason)]);
+    await Promise.all([released, this.#bgp?.stop(reason, { keepRoutes })]);
+    await this.#bfd?.close();
     for (const close of this.#closers.splice(0).toReversed()) await close();
   }
 
@@ -199,46 +216,29 @@ export class Manager {
     };
   }
 
-  #createSpeaker(bgp: BgpSettings, network: Netlink): Speaker {
-    const routerId: Ipv4 = routerIdOf(bgp, network);
-    const speaker = new Speaker(
-      {
-        clock: systemClock,
-        entropy: systemEntropy,
-        dialer: tcpDialer,
-        log: this.#log,
-        localAddresses: neighboursOf(network),
+  #createBgp(settings: BgpSettings, network: Netlink, client: KubeClient): BgpRuntime {
+    const [clock, entropy, log] = [systemClock, systemEntropy, this.#log];
+    const bgp = new BgpRuntime({
+      ...{ settings, clock, entropy, log, network, dialer: tcpDialer, listener: tcpListener, readTcpCounters },
+      routerSegments,
+      secrets: {
+        environment: process.env,
+        namespace: ownNamespace(this.#settings),
+        watchSecret: (namespace, name, onChange) =>
+          watchSecret({ client, clock, entropy, log }, namespace, name, onChange),
       },
-      { localAsn: Asn.of(bgp.localAs), routerId },
-    );
-    speaker.onChange(() => this.#node?.replanSoon());
-    return speaker;
-  }
-
-  async #openSessions(bgp: BgpSettings, speaker: Speaker, network: Netlink): Promise<void> {
-    if (bgp.listen) {
-      const addresses = bgp.listen.address ? [bgp.listen.address] : ANY_ADDRESS;
-      for (const address of addresses) {
-        const local = { address, port: bgp.listen.port };
-        const md5Keys = bgp.peers.flatMap(({ address: remote, password }) =>
-          password?.kind === "value" && remote !== null && familyOf(remote) === familyOf(address)
-            ? [{ remote, password: password.value }]
-            : [],
-        );
-        try {
-          const listening = await tcpListener.listen({ local, md5Keys }, (stream) => speaker.accept(stream));
-          this.#closers.push(() => listening.close());
-        } catch (error) {
-          throw new Error(`vipcast_bgp_listen: cannot listen on ${address} port ${local.port}`, { cause: error });
-        }
-      }
-    }
-    const peers = bgp.peers.flatMap((peer) => {
-      const { address, password } = peer;
-      const known = password === null ? null : password.kind === "value" ? password : { missing: "not read yet" };
-      return address === null ? [] : [peerConfigOf(peer, { address, password: known }, network)];
+      note: new RestartNoteFile(this.#settings.status.socketPath),
     });
-    speaker.setPeers(peers);
+    const { speaker } = bgp;
+    const sessions = new BfdSessions({ clock, log, metrics: this.#metrics });
+    this.#bfd = sessions;
+    const bfd = new PeerBfd({ clock, log, bgp: speaker, sessions });
+    bfd.setPeers(settings);
+    speaker.onChange(() => {
+      bfd.refresh();
+      this.#node?.replanSoon();
+    });
+    return bgp;
   }
 
   #createProbe(settings: HealthCheckSettings): Probe {

@@ -55,6 +55,13 @@ export function sent(fault: BgpFault, facts: DiagnosisFacts): Diagnosis | null {
     case "2/1":
       return { cause: "version", problem: `the router speaks another BGP: ${words}`, fix: RECORD };
     case "4/0":
+      if (facts.establishedCount === 0) {
+        return {
+          cause: "hold-timer",
+          problem: `TCP with ${peer.address} opens, and then the router is not heard any more`,
+          fix: "look for TTL security that only the router has, and for a path that loses large packets (MTU)",
+        };
+      }
       return {
         cause: "hold-timer",
         problem: `nothing was heard from ${peer.address} for the hold time`,

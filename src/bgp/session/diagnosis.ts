@@ -117,7 +117,7 @@ export function diagnose(facts: DiagnosisFacts): Diagnosis | null {
   if (lastEnd === null) return notYet(facts);
   switch (lastEnd.kind) {
     case "sent":
-      return sent(lastEnd.fault, facts);
+      return (isSilence(lastEnd.fault) ? droppedByKernel(facts) : null) ?? sent(lastEnd.fault, facts);
     case "received":
       return received(lastEnd.notification, facts);
     case "no-answer":
@@ -128,6 +128,8 @@ export function diagnose(facts: DiagnosisFacts): Diagnosis | null {
       return unreachable(lastEnd);
   }
 }
+
+const isSilence = ({ kind }: BgpFault): boolean => kind === "hold-timer.expired";
 
 function withSession({ peer, families }: DiagnosisFacts): Diagnosis | null {
   const missing = peer.families.filter((family) => !families.includes(family));
@@ -154,10 +156,11 @@ const collisionLoop = ({ peer, routerId, collisions }: DiagnosisFacts): Diagnosi
 });
 
 function notYet(facts: DiagnosisFacts): Diagnosis | null {
-  const { peer, localAddress } = facts;
-  if (!peer.passive) return null;
-  const dropped = droppedByKernel(facts);
+  const { peer, state, localAddress } = facts;
+  // TCP is up, or it is the peer's to begin: nothing of ours will end and tell. A first attempt to dial will, soon.
+  const dropped = peer.passive || state.startsWith("open-") ? droppedByKernel(facts) : null;
   if (dropped !== null) return dropped;
+  if (!peer.passive || state.startsWith("open-")) return null;
   return {
     cause: "waiting",
     problem: `${peer.address} has not called, and this peer is passive`,
@@ -226,7 +229,7 @@ function droppedByKernel(facts: DiagnosisFacts): Diagnosis | null {
   if (hasMd5Key && (counted?.md5NotFound ?? 0) > 0) {
     return {
       cause: "md5-mismatch",
-      problem: `${who} answers without the TCP-MD5 signature that is configured here`,
+      problem: `${who} does not sign with the TCP-MD5 password that is configured here`,
       fix: "set the password for this neighbour on the router, too, or remove it here",
     };
   }

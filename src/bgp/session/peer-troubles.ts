@@ -25,6 +25,7 @@ export class PeerTroubles {
   #last: PeerError | null = null;
   #lastTransport = "";
   #lastEnd: ConnectionEnd | null = null;
+  #saidAt: Date | null = null;
   #collisions = 0;
   #counters: TcpCounters | null = null;
   #counted: TcpCounters | null = null;
@@ -54,9 +55,10 @@ export class PeerTroubles {
     return { ...this.#notifications };
   }
 
-  /** For a diagnosis. */
+  /** For a diagnosis. While nothing has ended yet, what the kernel drops meanwhile tells why nothing comes. */
   get facts(): Pick<DiagnosisFacts, "lastEnd" | "collisions" | "counted"> {
-    return { lastEnd: this.#lastEnd, collisions: this.#collisions, counted: this.#counted };
+    const counted = this.#lastEnd === null ? gained(this.#counters, this.#readCounters()) : this.#counted;
+    return { lastEnd: this.#lastEnd, collisions: this.#collisions, counted };
   }
 
   /** A session is up: the next trouble of TCP is news again, even if it is the same. */
@@ -95,8 +97,7 @@ export class PeerTroubles {
         break;
       }
       case "no-answer":
-        this.#lastEnd = { kind: "no-answer" };
-        this.#count();
+        this.#attemptEnded({ kind: "no-answer" });
         this.#transport(noAnswer(this.#peer));
         break;
       case "transport": // told by `ended`
@@ -109,8 +110,7 @@ export class PeerTroubles {
   }
 
   ended(end: StreamEnd, stage: Stage): void {
-    this.#lastEnd = { kind: "transport", end, stage };
-    this.#count();
+    this.#attemptEnded({ kind: "transport", end, stage });
     this.#transport(describeEnd(end, stage, this.#peer));
   }
 
@@ -127,9 +127,18 @@ export class PeerTroubles {
     emit(this.#log, "bgp.transport.failed", { reason: message }, message);
   }
 
+  /** What was said before TCP ended is the reason, also of attempts that the peer refuses for it a little later. */
+  #attemptEnded(end: ConnectionEnd): void {
+    this.#count();
+    const age = this.#clock.wallTime().getTime() - (this.#saidAt?.getTime() ?? 0);
+    if (this.#lastEnd === null || !isTelling(this.#lastEnd) || age >= TELLING_MILLIS) this.#lastEnd = end;
+  }
+
   #end(end: ConnectionEnd, message: string, direction: "sent" | "received"): void {
+    this.#count();
     this.#lastEnd = end;
-    this.#last = { message, direction, at: this.#clock.wallTime() };
+    this.#saidAt = this.#clock.wallTime();
+    this.#last = { message, direction, at: this.#saidAt };
   }
 
   #saw(direction: "sent" | "received", code: number, subcode: number, message: string): void {
@@ -139,16 +148,25 @@ export class PeerTroubles {
 
   /** What the kernel has dropped since the last end: the peer calls when it likes, also between two attempts of ours. */
   #count(): void {
-    const [before, now] = [this.#counters, this.#readCounters()];
+    const now = this.#readCounters();
+    this.#counted = gained(this.#counters, now);
     this.#counters = now;
-    this.#counted =
-      before === null || now === null
-        ? null
-        : {
-            md5NotFound: now.md5NotFound - before.md5NotFound,
-            md5Unexpected: now.md5Unexpected - before.md5Unexpected,
-            md5Failure: now.md5Failure - before.md5Failure,
-            minTtlDrop: now.minTtlDrop - before.minTtlDrop,
-          };
   }
+}
+
+/** A NOTIFICATION about what one side does not accept; that the peer fell silent says nothing of what follows. */
+const isTelling = (end: ConnectionEnd): boolean => {
+  if (end.kind === "received") return true;
+  if (end.kind !== "sent") return false;
+  return !["hold-timer.expired", "send-hold-timer.expired", "cease.bfd-down"].includes(end.fault.kind);
+};
+
+function gained(before: TcpCounters | null, now: TcpCounters | null): TcpCounters | null {
+  if (before === null || now === null) return null;
+  return {
+    md5NotFound: now.md5NotFound - before.md5NotFound,
+    md5Unexpected: now.md5Unexpected - before.md5Unexpected,
+    md5Failure: now.md5Failure - before.md5Failure,
+    minTtlDrop: now.minTtlDrop - before.minTtlDrop,
+  };
 }
