@@ -8,6 +8,7 @@ import type { Rack } from "./rack/rack.ts";
 import { abandonedPrefixes, rememberNamespaceFolder, removeTraces } from "./rack/traces.ts";
 import type { Result } from "./report/result.ts";
 import { ROUTER_KINDS, type RouterKind } from "./router/driver.ts";
+import { routersOf } from "./scenario.ts";
 import { SCENARIOS } from "./scenarios/all.ts";
 import { rackTopology } from "./topology.ts";
 
@@ -93,6 +94,13 @@ async function main(): Promise<number> {
 
 async function playAll(args: Arguments): Promise<number> {
   checkParts(args.router, args.kube);
+  for (const scenario of SCENARIOS.filter(({ name }) => args.names.includes(name))) {
+    const routers = routersOf(scenario);
+    if (routers.includes(args.router)) continue;
+    throw new CannotRun(
+      `${scenario.name} cannot be played with router ${args.router}, which lacks what it is about: try --router ${routers.join(" or --router ")}`,
+    );
+  }
   for (const prefix of abandonedPrefixes(isAlive)) {
     print(`removing what a lab that was killed has left: ${prefix}*`);
     // Another user's are not ours to remove.
@@ -145,7 +153,9 @@ function readArguments(argv: readonly string[]): Arguments | null {
     return null;
   }
   if (positionals[0] === "list") {
-    for (const { name, summary } of SCENARIOS) print(`${name.padEnd(18)} ${summary}`);
+    for (const { name, summary, routers } of SCENARIOS) {
+      print(`${name.padEnd(18)} ${summary}${routers === undefined ? "" : ` (${routers.join(", ")})`}`);
+    }
     return null;
   }
   if (positionals[0] === "containerlab") {

@@ -36,6 +36,8 @@ export async function play(scenario: Scenario, options: PlayOptions): Promise<Re
     router,
     kube,
     clientOnLan: scenario.clientOnLan,
+    peering: scenario.peering ?? {},
+    files: scenario.files ?? {},
     manifestFlags: scenario.manifestFlags,
     environment: scenario.environment,
     onProgress: (text) => lab.step(text),

@@ -14,10 +14,10 @@ export class ClientStream {
   readonly #everTargets = new Set<string>();
   #latenessMillis = 0;
 
-  constructor(processes: Processes, script: string) {
+  constructor(processes: Processes, script: string, host = "client") {
     const client = processes.start({
       name: "client",
-      host: "client",
+      host,
       comesFirst: true,
       argv: [process.execPath, script],
       onLine: (line) => this.#take(JSON.parse(line) as ClientReport),

@@ -1,3 +1,4 @@
+import { rename, writeFile } from "node:fs/promises";
 import { request } from "node:http";
 import { API_ADDRESS, API_PORT, type Host, WORKLOAD_PORT } from "../topology.ts";
 import { waitFor } from "../wait.ts";
@@ -105,6 +106,13 @@ export class RackNode {
     this.#powered = true;
     await this.startCompany();
     this.startDaemon();
+  }
+
+  /** Replaces one of the node's files in one step, as a Secret's volume does. */
+  async replaceFile(name: string, text: string): Promise<void> {
+    const path = `${this.#parts.folder}/${name}`;
+    await writeFile(`${path}.new`, text, { mode: 0o600 });
+    await rename(`${path}.new`, path);
   }
 
   /** What the daemon says of itself: the document behind `vipcast status -o json`. Null when it does not answer. */

@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { rmSync } from "node:fs";
 import { mkdir, mkdtemp, writeFile } from "node:fs/promises";
 import { BirdRouter } from "../router/bird.ts";
-import { kernelNextHops, type RouterDriver, type RouterKind } from "../router/driver.ts";
+import { kernelNextHops, type PeeringSettings, type RouterDriver, type RouterKind } from "../router/driver.ts";
 import { EmbeddedRouter } from "../router/embedded-driver.ts";
 import { FrrRouter } from "../router/frr.ts";
 import { addressOn, API_PORT, NODE_NAMES, type NodeName, nodesOf, rackTopology, type Topology } from "../topology.ts";
@@ -22,10 +22,13 @@ export interface RackOptions {
   readonly router: RouterKind;
   readonly kube: KubeKind;
   readonly clientOnLan: boolean;
+  readonly peering: PeeringSettings;
   /** Flags of `manifest daemonset`. */
   readonly manifestFlags: readonly string[];
   /** What is set beside the manifest's environment, as an administrator edits the manifest. */
   readonly environment: Readonly<Record<string, string>>;
+  /** Files of each node, readable by its daemon alone; `{folder}` in a value of the environment is where they are. */
+  readonly files: Readonly<Record<string, string>>;
   /** Called before each part is built, for the progress lines. */
   readonly onProgress: (text: string) => void;
   readonly signal: AbortSignal;
@@ -104,6 +107,9 @@ export class Rack {
         const nodeFolder = `${folder}/${host.name}`;
         await mkdir(nodeFolder, { mode: 0o700 });
         await writeFile(`${nodeFolder}/kubeconfig`, kubeconfigText, { mode: 0o600 });
+        for (const [name, text] of Object.entries(options.files)) {
+          await writeFile(`${nodeFolder}/${name}`, text, { mode: 0o600 });
+        }
         const { args, environment } = containerStart(yaml, host.name);
         const node = new RackNode({
           host,
@@ -114,7 +120,7 @@ export class Rack {
             args,
             environment: {
               ...environment,
-              ...options.environment,
+              ...inFolder(options.environment, nodeFolder),
               ...perNode(addressOn(host, "lan").v4, nodeFolder, environment),
             },
           },
@@ -244,11 +250,11 @@ export class Rack {
   #router(namespaces: Namespaces): RouterDriver {
     switch (this.options.router) {
       case "embedded":
-        return new EmbeddedRouter(this.processes, script("router/embedded.ts"));
+        return new EmbeddedRouter(this.processes, script("router/embedded.ts"), this.options.peering);
       case "frr":
-        return new FrrRouter(this.processes, namespaces.name("router"), this.folder);
+        return new FrrRouter(this.processes, namespaces.name("router"), this.folder, this.options.peering);
       case "bird":
-        return new BirdRouter(this.processes, this.folder);
+        return new BirdRouter(this.processes, this.folder, this.options.peering);
     }
   }
 
@@ -277,6 +283,9 @@ interface RackParts {
   readonly client: ClientStream;
   readonly nodes: readonly RackNode[];
 }
+
+const inFolder = (environment: Readonly<Record<string, string>>, folder: string): Record<string, string> =>
+  Object.fromEntries(Object.entries(environment).map(([name, value]) => [name, value.replace("{folder}", folder)]));
 
 /** What a DaemonSet cannot say, because it differs from node to node. */
 function perNode(lanV4: string, folder: string, manifest: Readonly<Record<string, string>>): Record<string, string> {

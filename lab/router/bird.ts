@@ -1,10 +1,10 @@
 import { existsSync } from "node:fs";
-import { writeFile } from "node:fs/promises";
+import { rm, writeFile } from "node:fs/promises";
 import { command } from "../rack/command.ts";
 import type { ManagedProcess, Processes } from "../rack/processes.ts";
-import { NODE_AS, ROUTER_AS, ROUTER_LAN } from "../topology.ts";
+import { addressOn, LAN_INTERFACE, NODE_AS, nodesOf, rackTopology, ROUTER_AS, ROUTER_LAN } from "../topology.ts";
 import { waitFor } from "../wait.ts";
-import type { NextHops, RouterDriver } from "./driver.ts";
+import { BFD, type NextHops, type PeeringSettings, type RouterDriver } from "./driver.ts";
 
 const BIRD = "/usr/sbin/bird";
 const BIRDC = "/usr/sbin/birdc";
@@ -20,17 +20,21 @@ export class BirdRouter implements RouterDriver {
   readonly #processes: Processes;
   readonly #config: string;
   readonly #socket: string;
+  #settings: PeeringSettings;
   #running: ManagedProcess | null = null;
 
   /** @param folder  for the configuration and the control socket */
-  constructor(processes: Processes, folder: string) {
+  constructor(processes: Processes, folder: string, settings: PeeringSettings) {
     this.#processes = processes;
+    this.#settings = settings;
     this.#config = `${folder}/bird.conf`;
     this.#socket = `${folder}/bird.ctl`;
   }
 
   async start(): Promise<void> {
-    await writeFile(this.#config, birdConfig());
+    await writeFile(this.#config, birdConfig(this.#settings));
+    // One that was killed has left it, and nobody would answer there.
+    await rm(this.#socket, { force: true });
     this.#running = this.#processes.start({
       name: "bird",
       host: "router",
@@ -48,32 +52,69 @@ export class BirdRouter implements RouterDriver {
     this.#running = null;
   }
 
+  async crash(): Promise<void> {
+    this.#running?.signal("SIGKILL");
+    await this.#running?.ended;
+    this.#running = null;
+  }
+
+  async changePassword(password: string): Promise<void> {
+    this.#settings = { ...this.#settings, password };
+    await writeFile(this.#config, birdConfig(this.#settings));
+    await command([BIRDC, "-s", this.#socket, "configure"]);
+  }
+
+  async bfdSessionsUp(): Promise<number> {
+    const text = await command([BIRDC, "-s", this.#socket, "show", "bfd", "sessions"]);
+    return text.split("\n").filter((line) => / Up /.test(line)).length;
+  }
+
   async table(): Promise<NextHops> {
     return parseBirdTable(await command([BIRDC, "-s", this.#socket, "show", "route"]));
   }
 }
 
-export function birdConfig(): string {
-  const peers = (family: "4" | "6", range: string, local: string): string =>
+export function birdConfig(settings: PeeringSettings = {}): string {
+  const option = (wanted: unknown, text: string): string[] => (wanted === undefined || wanted === false ? [] : [text]);
+  const session = (family: "4" | "6", name: string, who: readonly string[]): string =>
     [
-      `protocol bgp nodes${family} {`,
-      `  local ${local} as ${ROUTER_AS};`,
-      `  neighbor range ${range} as ${NODE_AS};`,
-      `  dynamic name "node${family}_";`,
+      `protocol bgp ${name} {`,
+      `  local ${family === "4" ? ROUTER_LAN.v4 : ROUTER_LAN.v6} as ${ROUTER_AS};`,
+      ...who,
       "  hold time 3; keepalive time 1;",
       "  error wait time 1, 2;",
+      ...option(settings.password, `  password "${settings.password}";`),
+      ...option(settings.bfd, "  bfd on;"),
       `  ipv${family} { import all; export none; };`,
       "}",
     ].join("\n");
+  // A session that was made for whoever came is forgotten with its routes when it ends, so helping takes named ones.
+  const sessions =
+    settings.gracefulRestart === true
+      ? nodesOf(rackTopology({ clientOnLan: false })).flatMap((host) => {
+          const { v4, v6 } = addressOn(host, "lan");
+          const named = (address: string): string[] => [`  neighbor ${address} as ${NODE_AS};`, "  passive on;"];
+          return [session("4", `${host.name}_4`, named(v4)), session("6", `${host.name}_6`, named(v6))];
+        })
+      : (["4", "6"] as const).map((family) =>
+          session(family, `nodes${family}`, [
+            `  neighbor range ${family === "4" ? "10.10.0.0/24" : "fd10::/64"} as ${NODE_AS};`,
+            `  dynamic name "node${family}_";`,
+          ]),
+        );
   const kernel = (family: "4" | "6"): string =>
     `protocol kernel kernel${family} { ipv${family} { import none; export all; }; merge paths yes limit 8; }`;
+  const interval = `${BFD.intervalMillis} ms`;
   return [
     `router id ${ROUTER_LAN.v4};`,
     "protocol device { }",
     kernel("4"),
     kernel("6"),
-    peers("4", "10.10.0.0/24", ROUTER_LAN.v4),
-    peers("6", "fd10::/64", ROUTER_LAN.v6),
+    ...option(
+      settings.bfd,
+      `protocol bfd { interface "${LAN_INTERFACE}" { min rx interval ${interval}; min tx interval ${interval}; multiplier ${BFD.multiplier}; }; }`,
+    ),
+    ...sessions,
     "",
   ].join("\n");
 }

@@ -6,6 +6,19 @@ export type RouterKind = (typeof ROUTER_KINDS)[number];
 /** Host prefix ("10.40.0.1/32") to the addresses of its next hops. */
 export type NextHops = ReadonlyMap<string, readonly string[]>;
 
+/** What the router's sessions with the nodes have beyond the ordinary. */
+export interface PeeringSettings {
+  /** TCP MD5. */
+  readonly password?: string;
+  /** 3 × 50 ms. */
+  readonly bfd?: boolean;
+  /** Keep the routes of a node whose daemon restarts. */
+  readonly gracefulRestart?: boolean;
+}
+
+/** BFD in the routers' configurations: three packets, 50 ms apart. */
+export const BFD = { intervalMillis: 50, multiplier: 3 } as const;
+
 /** The router under the client's default route: where its BGP comes from, and what it says of its table. */
 export interface RouterDriver {
   /** What `table` asks, for people: "vtysh", "birdc", … */
@@ -16,6 +29,12 @@ export interface RouterDriver {
   start(): Promise<void>;
   /** Ends BGP the orderly way; routes are taken out of the kernel. */
   stop(): Promise<void>;
+  /** BGP dies without a word to anybody (SIGKILL); `start` brings it back. */
+  crash(): Promise<void>;
+  /** All sessions with the nodes are signed with this from now on. Only where `PeeringSettings` had a password. */
+  changePassword(password: string): Promise<void>;
+  /** BFD sessions that are up; 0 for a router without BFD. */
+  bfdSessionsUp(): Promise<number>;
   /** The BGP routes in use, from the router's own command line. */
   table(): Promise<NextHops>;
 }

@@ -1,5 +1,5 @@
 import type { ManagedProcess, Processes } from "../rack/processes.ts";
-import type { NextHops, RouterDriver } from "./driver.ts";
+import type { NextHops, PeeringSettings, RouterDriver } from "./driver.ts";
 
 /** What the embedded router prints: once when it listens, and then its whole table after every change. */
 export interface EmbeddedTable {
@@ -15,11 +15,13 @@ export class EmbeddedRouter implements RouterDriver {
   readonly kernelProtocol = EMBEDDED_PROTOCOL;
   readonly #processes: Processes;
   readonly #script: string;
+  #settings: PeeringSettings;
   #running: ManagedProcess | null = null;
   #table: NextHops = new Map();
 
-  constructor(processes: Processes, script: string) {
+  constructor(processes: Processes, script: string, settings: PeeringSettings) {
     this.#processes = processes;
+    this.#settings = settings;
     this.#script = script;
   }
 
@@ -27,7 +29,7 @@ export class EmbeddedRouter implements RouterDriver {
     this.#running = this.#processes.start({
       name: "embedded-router",
       host: "router",
-      argv: [process.execPath, this.#script],
+      argv: [process.execPath, this.#script, JSON.stringify(this.#settings)],
       onLine: (line) => {
         this.#table = new Map(Object.entries((JSON.parse(line) as EmbeddedTable).table));
       },
@@ -35,14 +37,31 @@ export class EmbeddedRouter implements RouterDriver {
     await this.#running.firstLine;
   }
 
-  async stop(): Promise<void> {
-    this.#running?.signal("SIGTERM");
-    await this.#running?.ended;
-    this.#running = null;
-    this.#table = new Map();
+  stop(): Promise<void> {
+    return this.#end("SIGTERM");
+  }
+
+  crash(): Promise<void> {
+    return this.#end("SIGKILL");
+  }
+
+  async changePassword(password: string): Promise<void> {
+    this.#settings = { ...this.#settings, password };
+    this.#running?.write(JSON.stringify(this.#settings));
+  }
+
+  async bfdSessionsUp(): Promise<number> {
+    return 0;
   }
 
   async table(): Promise<NextHops> {
     return this.#table;
+  }
+
+  async #end(signal: NodeJS.Signals): Promise<void> {
+    this.#running?.signal(signal);
+    await this.#running?.ended;
+    this.#running = null;
+    this.#table = new Map();
   }
 }

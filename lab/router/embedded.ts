@@ -3,8 +3,10 @@
  * IPv6, and makes the kernel's routes equal to what they announce.
  *
  * Standard output has its table as a line of JSON after every change, standard error its log. SIGTERM closes the
- * sessions and removes the routes. Ends with its standard input, so it never outlives the lab.
+ * sessions and removes the routes. The argument is how its sessions are to be (PeeringSettings), as is each line of
+ * standard input; it ends with that, so it never outlives the lab.
  */
+import { createInterface } from "node:readline";
 import { pino } from "pino";
 import { ip, type IpAddress, type Ipv4 } from "../../src/addr/ip.ts";
 import { parsePrefix, type Prefix } from "../../src/addr/prefix.ts";
@@ -13,7 +15,9 @@ import { Asn } from "../../src/bgp/wire/asn.ts";
 import { Netlink } from "../../src/linux/io/netlink.ts";
 import { systemClock, systemEntropy } from "../../src/linux/io/system-clock.ts";
 import { tcpDialer, tcpListener } from "../../src/linux/io/tcp.ts";
+import type { Md5Key } from "../../src/ports/stream.ts";
 import { addressOn, NODE_AS, nodesOf, rackTopology, ROUTER_AS, ROUTER_LAN } from "../topology.ts";
+import type { PeeringSettings } from "./driver.ts";
 import { EMBEDDED_PROTOCOL, type EmbeddedTable } from "./embedded-driver.ts";
 import { learnedRoutes } from "./learned-routes.ts";
 
@@ -34,22 +38,35 @@ const EVERYTHING = [
   { within: parsePrefix("::/0")!, lengthMax: 128 },
 ];
 
-const peers = nodesOf(rackTopology({ clientOnLan: false })).flatMap((host) => {
-  const { v4, v6 } = addressOn(host, "lan");
-  const peer = (address: string, family: PeerConfig["families"][number]): PeerConfig => ({
-    name: `${host.name}-${family}`,
-    address: ip(address),
-    port: BGP_PORT,
-    asn: Asn.of(NODE_AS),
-    passive: true,
-    ttl: 1,
-    holdTimeSeconds: HOLD_TIME_SECONDS,
-    connectRetrySeconds: 5,
-    families: [family],
-    importPolicy: { accept: EVERYTHING, honourGracefulShutdown: true },
+const addresses = nodesOf(rackTopology({ clientOnLan: false })).map(
+  (host) => [host.name, addressOn(host, "lan")] as const,
+);
+
+const peersOf = ({ password, gracefulRestart }: PeeringSettings): readonly PeerConfig[] =>
+  addresses.flatMap(([name, { v4, v6 }]) => {
+    const peer = (address: string, family: PeerConfig["families"][number]): PeerConfig => ({
+      name: `${name}-${family}`,
+      address: ip(address),
+      port: BGP_PORT,
+      asn: Asn.of(NODE_AS),
+      passive: true,
+      ttl: 1,
+      holdTimeSeconds: HOLD_TIME_SECONDS,
+      connectRetrySeconds: 5,
+      families: [family],
+      importPolicy: { accept: EVERYTHING, honourGracefulShutdown: true },
+      ...(password === undefined ? {} : { md5Password: password }),
+      ...(gracefulRestart === true
+        ? { gracefulRestart: { restartTimeSeconds: 0, helper: true, longLivedSecondsMax: 0 } }
+        : {}),
+    });
+    return [peer(v4, "ipv4-unicast"), peer(v6, "ipv6-unicast")];
   });
-  return [peer(v4, "ipv4-unicast"), peer(v6, "ipv6-unicast")];
-});
+
+const keysOf = ({ password }: PeeringSettings): readonly Md5Key[] =>
+  password === undefined
+    ? []
+    : addresses.flatMap(([, { v4, v6 }]) => [v4, v6].map((address) => ({ remote: ip(address), password })));
 
 /** What is in the kernel, by prefix. */
 const installed = new Map<Prefix, readonly IpAddress[]>();
@@ -77,14 +94,15 @@ function say(): void {
   process.stdout.write(`${JSON.stringify(line)}\n`);
 }
 
-speaker.setPeers(peers);
+const settings = JSON.parse(process.argv[2] ?? "{}") as PeeringSettings;
+speaker.setPeers(peersOf(settings));
 // Nothing to announce; saying so lets the nodes see the end of our table.
 speaker.setRoutes(new Map());
 speaker.onChange(() => converge(learnedRoutes(speaker.received().values())));
 const accept = speaker.accept.bind(speaker);
 const listeners = await Promise.all(
   [ROUTER_LAN.v4, ROUTER_LAN.v6].map((address) =>
-    tcpListener.listen({ local: { address: ip(address), port: BGP_PORT } }, accept),
+    tcpListener.listen({ local: { address: ip(address), port: BGP_PORT }, md5Keys: keysOf(settings) }, accept),
   ),
 );
 say();
@@ -96,4 +114,10 @@ async function end(): Promise<void> {
   process.exit(0);
 }
 process.once("SIGTERM", () => void end());
-process.stdin.on("end", () => process.exit(0)).resume();
+createInterface({ input: process.stdin })
+  .on("line", (line) => {
+    const changed = JSON.parse(line) as PeeringSettings;
+    for (const listener of listeners) listener.setMd5Keys(keysOf(changed));
+    speaker.setPeers(peersOf(changed));
+  })
+  .on("close", () => process.exit(0));

@@ -3,11 +3,12 @@ import { existsSync } from "node:fs";
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { command } from "../rack/command.ts";
 import type { ManagedProcess, Processes } from "../rack/processes.ts";
-import { NODE_AS, ROUTER_AS, ROUTER_LAN } from "../topology.ts";
+import { addressOn, NODE_AS, nodesOf, rackTopology, ROUTER_AS, ROUTER_LAN } from "../topology.ts";
 import { waitFor } from "../wait.ts";
-import type { NextHops, RouterDriver } from "./driver.ts";
+import { BFD, type NextHops, type PeeringSettings, type RouterDriver } from "./driver.ts";
 
 const DAEMONS = "/usr/lib/frr";
+const BGPD = "bgpd";
 /**
  * Without it zebra changes the next hops of an IPv6 route by deleting the route and adding it again; a packet that
  * arrives in between, some 0.2 ms, finds no route. IPv4 routes are always replaced in one step.
@@ -32,36 +33,28 @@ export class FrrRouter implements RouterDriver {
   readonly #processes: Processes;
   readonly #namespace: string;
   readonly #config: string;
-  #running: ManagedProcess[] = [];
+  readonly #settings: PeeringSettings;
+  readonly #running = new Map<string, ManagedProcess>();
 
   /** @param namespace  full name, also FRR's own name for this instance; @param folder  for the configuration */
-  constructor(processes: Processes, namespace: string, folder: string) {
+  constructor(processes: Processes, namespace: string, folder: string, settings: PeeringSettings) {
     this.#processes = processes;
+    this.#settings = settings;
     this.#namespace = namespace;
     this.#config = `${folder}/frr.conf`;
   }
 
+  /** Starts those of the daemons that do not run. */
   async start(): Promise<void> {
-    await writeFile(this.#config, frrConfig(), { mode: 0o644 });
+    await writeFile(this.#config, frrConfig(this.#settings), { mode: 0o644 });
     // Sockets that an earlier run left would look like daemons that answer.
-    await rm(this.#stateFolder, { recursive: true, force: true });
+    if (this.#running.size === 0) await rm(this.#stateFolder, { recursive: true, force: true });
     await mkdir(this.#stateFolder, { recursive: true });
     execFileSync("chown", ["frr:frr", this.#stateFolder]);
     // A bgpd that finds no zebra tries again only after ten seconds, and knows no interface until then.
-    for (const [daemon, socket, options] of [
-      ["zebra", "zserv.api", ZEBRA_OPTIONS],
-      ["bgpd", "bgpd.vty", []],
-    ] as const) {
-      const argv = [`${DAEMONS}/${daemon}`, "-N", this.#namespace, "-u", "frr", "-g", "frr", ...options];
-      this.#running.push(
-        this.#processes.start({
-          name: daemon,
-          host: "router",
-          argv: [...argv, "-A", "127.0.0.1", "-P", "0", "-f", this.#config, "--log", "stdout"],
-        }),
-      );
-      await waitFor(`${daemon} answers`, 10_000, () => existsSync(`${this.#stateFolder}/${socket}`));
-    }
+    await this.#startDaemon("zebra", "zserv.api", ZEBRA_OPTIONS);
+    if (this.#settings.bfd === true) await this.#startDaemon("bfdd", "bfdd.vty", []);
+    await this.#startDaemon(BGPD, `${BGPD}.vty`, []);
     await waitFor("FRR listens for BGP", 10_000, async () =>
       (await command(["ip", "netns", "exec", this.#namespace, "cat", "/proc/net/tcp"])).includes(
         ":00B3 00000000:0000 0A",
@@ -70,18 +63,49 @@ export class FrrRouter implements RouterDriver {
   }
 
   async stop(): Promise<void> {
-    for (const one of this.#running.toReversed()) {
+    for (const one of [...this.#running.values()].toReversed()) {
       one.signal("SIGTERM");
       await one.ended;
     }
-    this.#running = [];
+    this.#running.clear();
+  }
+
+  async crash(): Promise<void> {
+    this.#running.get(BGPD)?.signal("SIGKILL");
+    await this.#running.get(BGPD)?.ended;
+    this.#running.delete(BGPD);
+    await rm(`${this.#stateFolder}/${BGPD}.vty`, { force: true });
+  }
+
+  async changePassword(password: string): Promise<void> {
+    await this.#vtysh("configure terminal", `router bgp ${ROUTER_AS}`, `neighbor NODES password ${password}`);
+  }
+
+  async bfdSessionsUp(): Promise<number> {
+    const peers = JSON.parse(await this.#vtysh("show bfd peers json")) as readonly { readonly status?: string }[];
+    return peers.filter(({ status }) => status === "up").length;
   }
 
   async table(): Promise<NextHops> {
-    const show = (family: string): Promise<string> =>
-      command(["vtysh", "-N", this.#namespace, "-c", `show bgp ${family} unicast json`]);
+    const show = (family: string): Promise<string> => this.#vtysh(`show bgp ${family} unicast json`);
     const [v4, v6] = await Promise.all([show("ipv4"), show("ipv6")]);
     return new Map([...parseFrrTable(v4), ...parseFrrTable(v6)]);
+  }
+
+  async #startDaemon(daemon: string, socket: string, options: readonly string[]): Promise<void> {
+    if (this.#running.has(daemon)) return;
+    const argv = [`${DAEMONS}/${daemon}`, "-N", this.#namespace, "-u", "frr", "-g", "frr", ...options];
+    const started = this.#processes.start({
+      name: daemon,
+      host: "router",
+      argv: [...argv, "-A", "127.0.0.1", "-P", "0", "-f", this.#config, "--log", "stdout"],
+    });
+    this.#running.set(daemon, started);
+    await waitFor(`${daemon} answers`, 10_000, () => existsSync(`${this.#stateFolder}/${socket}`));
+  }
+
+  #vtysh(...lines: readonly string[]): Promise<string> {
+    return command(["vtysh", "-N", this.#namespace, ...lines.flatMap((line) => ["-c", line])]);
   }
 
   get #stateFolder(): string {
@@ -90,7 +114,9 @@ export class FrrRouter implements RouterDriver {
 }
 
 /** FRR's "datacenter" defaults have the timers 1 and 3 s when told so, and need no policy for an external peer. */
-export function frrConfig(): string {
+export function frrConfig(settings: PeeringSettings = {}): string {
+  const option = (wanted: unknown, ...lines: readonly string[]): readonly string[] =>
+    wanted === undefined || wanted === false ? [] : lines;
   const families = ["ipv4", "ipv6"].flatMap((family) => [
     ` address-family ${family} unicast`,
     "  neighbor NODES activate",
@@ -98,9 +124,29 @@ export function frrConfig(): string {
     " exit-address-family",
     " !",
   ]);
+  // A peer that was made for whoever came is forgotten with its routes when it goes, so helping takes named ones.
+  const nodes =
+    settings.gracefulRestart === true
+      ? nodesOf(rackTopology({ clientOnLan: false })).flatMap((host) =>
+          Object.values(addressOn(host, "lan")).flatMap((address: string) => [
+            ` neighbor ${address} peer-group NODES`,
+            ` neighbor ${address} passive`,
+          ]),
+        )
+      : [" bgp listen range 10.10.0.0/24 peer-group NODES", " bgp listen range fd10::/64 peer-group NODES"];
   return [
     "frr defaults datacenter",
     "!",
+    ...option(
+      settings.bfd,
+      "bfd",
+      " profile FAST",
+      `  detect-multiplier ${BFD.multiplier}`,
+      `  receive-interval ${BFD.intervalMillis}`,
+      `  transmit-interval ${BFD.intervalMillis}`,
+      " !",
+      "!",
+    ),
     `router bgp ${ROUTER_AS}`,
     ` bgp router-id ${ROUTER_LAN.v4}`,
     " no bgp ebgp-requires-policy",
@@ -108,8 +154,9 @@ export function frrConfig(): string {
     " neighbor NODES peer-group",
     ` neighbor NODES remote-as ${NODE_AS}`,
     " neighbor NODES timers 1 3",
-    " bgp listen range 10.10.0.0/24 peer-group NODES",
-    " bgp listen range fd10::/64 peer-group NODES",
+    ...option(settings.password, ` neighbor NODES password ${settings.password}`),
+    ...option(settings.bfd, " neighbor NODES bfd profile FAST"),
+    ...nodes,
     " !",
     ...families,
     "",

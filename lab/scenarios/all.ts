@@ -1,9 +1,14 @@
 import type { Scenario } from "../scenario.ts";
 import { apiServerLoss } from "./api-server-loss.ts";
 import { arp } from "./arp.ts";
+import { bfdNodeLoss } from "./bfd-node-loss.ts";
+import { daemonUpgrade } from "./daemon-upgrade.ts";
 import { fallback } from "./fallback.ts";
+import { flappingPeer } from "./flapping-peer.ts";
 import { leaderLoss } from "./leader-loss.ts";
+import { md5Rollover } from "./md5-rollover.ts";
 import { nodeLoss } from "./node-loss.ts";
+import { routerRestart } from "./router-restart.ts";
 import { serviceLifecycle } from "./service-lifecycle.ts";
 import { tour } from "./tour.ts";
 
@@ -15,4 +20,9 @@ export const SCENARIOS: readonly Scenario[] = [
   arp,
   fallback,
   serviceLifecycle,
+  routerRestart,
+  daemonUpgrade,
+  bfdNodeLoss,
+  md5Rollover,
+  flappingPeer,
 ];

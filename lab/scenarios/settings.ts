@@ -2,6 +2,9 @@ import { type Address, LAN_INTERFACE, NODE_AS, ROUTER_AS, ROUTER_LAN, VIPS } fro
 
 /** What the scenarios' timers are, in one place: bounds are computed from the same numbers as settings. */
 const HOLD_TIME_SECONDS = 3;
+const CONNECT_RETRY_SECONDS = 1;
+/** Longest wait between two attempts at a router that fails again and again. */
+export const MAX_IDLE_SECONDS = 4;
 
 export const LEASE = { durationSeconds: 5, renewDeadlineSeconds: 3, retryPeriodSeconds: 1 } as const;
 
@@ -23,6 +26,12 @@ export const TAKEOVER_BOUND_MILLIS = (LEASE.durationSeconds + 2.2 * LEASE.retryP
 /** From the start of a process until its sessions are up, connect retries included. */
 export const START_BOUND_MILLIS = 10_000;
 
+/**
+ * From the moment at which the router listens again until it has all routes: the longest wait after failures, a connect
+ * retry, and the work.
+ */
+export const RECONNECT_BOUND_MILLIS = (MAX_IDLE_SECONDS + CONNECT_RETRY_SECONDS) * 1000 + MARGIN_MILLIS;
+
 export const LEASE_FLAGS = [
   "--leaderElection",
   ...["--leaseDuration", `${LEASE.durationSeconds}`],
@@ -34,14 +43,21 @@ const common = (vip: Address): string[] => [
   ...["--address", `${vip.v4},${vip.v6}`, "--inCluster", "--taint", "--controlplane", "--services"],
 ];
 
-const peers = [
+/** @param others  peers beside the router, in kube-vip's text */
+const peers = (...others: readonly string[]): string[] => [
   ...["--localAS", `${NODE_AS}`],
-  ...["--bgppeers", `${ROUTER_LAN.v4}:${ROUTER_AS}::false,[${ROUTER_LAN.v6}]:${ROUTER_AS}::false`],
+  ...[
+    "--bgppeers",
+    [`${ROUTER_LAN.v4}:${ROUTER_AS}::false`, `[${ROUTER_LAN.v6}]:${ROUTER_AS}::false`, ...others].join(","),
+  ],
 ];
 
-export const bgpFlags = (): string[] => ["--interface", "lo", ...common(VIPS.controlPlane), "--bgp", ...peers];
+export const bgpFlags = (...others: readonly string[]): string[] => [
+  ...["--interface", "lo", ...common(VIPS.controlPlane), "--bgp"],
+  ...peers(...others),
+];
 
-export const autoFlags = (): string[] => [...common(VIPS.onLan), "--mode", "auto", ...peers];
+export const autoFlags = (): string[] => [...common(VIPS.onLan), "--mode", "auto", ...peers()];
 
 export const arpFlags = (): string[] => ["--interface", LAN_INTERFACE, ...common(VIPS.onLan), "--arp"];
 
@@ -50,7 +66,8 @@ export const bgpEnvironment = {
   bgp_hold_time: `${HOLD_TIME_SECONDS}`,
   bgp_keepalive_interval: "1",
   bgp_routerinterface: LAN_INTERFACE,
-  vipcast_bgp_connect_retry_seconds: "1",
+  vipcast_bgp_connect_retry_seconds: `${CONNECT_RETRY_SECONDS}`,
+  vipcast_bgp_max_idle_seconds: `${MAX_IDLE_SECONDS}`,
 } as const;
 
 /** Between two samples of the same thing. Sampled every 15 to 20 ms; the rest is what two busy cores may add. */

@@ -1,0 +1,74 @@
+import { BFD } from "../router/driver.ts";
+import type { Scenario } from "../scenario.ts";
+import { bgpEnvironment, bgpFlags, HOLD_BOUND_MILLIS, START_BOUND_MILLIS } from "./settings.ts";
+import {
+  ALL_NODES,
+  CONTROL_PLANE_TARGETS,
+  controlPlaneRoutes,
+  createService,
+  expectNoFailure,
+  startDaemons,
+  WEB,
+  WEB_TARGETS,
+  webRoutes,
+} from "./stories.ts";
+
+/** The detection time and what the router takes to change its routes. */
+const GAP_BOUND_MILLIS = 200;
+/** Each node has an IPv4 and an IPv6 session. */
+const ALL_SESSIONS = 6;
+
+const routes = (nodes: string): Record<string, string> => ({ ...controlPlaneRoutes(nodes), ...webRoutes(nodes) });
+
+export const bfdNodeLoss: Scenario = {
+  name: "bfd-node-loss",
+  summary: `BFD at ${BFD.multiplier} × ${BFD.intervalMillis} ms: a node loses power, and the client hardly notices`,
+  clientOnLan: false,
+  // The embedded router has no BFD.
+  routers: ["frr", "bird"],
+  peering: { bfd: true },
+  manifestFlags: bgpFlags(),
+  environment: {
+    ...bgpEnvironment,
+    vipcast_bgp_bfd: "true",
+    vipcast_bgp_bfd_transmit_millis: `${BFD.intervalMillis}`,
+    vipcast_bgp_bfd_receive_millis: `${BFD.intervalMillis}`,
+    vipcast_bgp_bfd_multiplier: `${BFD.multiplier}`,
+  },
+  async play(lab) {
+    const { rack } = lab;
+    const allUp = async (sessions: number): Promise<true | string> => {
+      const up = await rack.router.bfdSessionsUp();
+      return up === sessions || `${up} of ${sessions} BFD sessions are up`;
+    };
+    const started = await startDaemons(lab);
+    await lab.routed("control plane", controlPlaneRoutes(ALL_NODES), START_BOUND_MILLIS, started);
+    await createService(lab, WEB, ALL_NODES);
+    const targets = [...CONTROL_PLANE_TARGETS, ...WEB_TARGETS];
+    lab.aim(targets);
+    for (const target of targets) await lab.reached(target, ALL_NODES, 2_000);
+    await lab.within("all BFD sessions are up", START_BOUND_MILLIS, () => allUp(ALL_SESSIONS), started);
+
+    const quiet = lab.step("five quiet seconds");
+    await lab.pass(5_000);
+    await expectNoFailure(lab, "quiet", quiet);
+
+    for (const name of ["n1", "n3"] as const) {
+      const rest = ALL_NODES.replace(name, "").replace("  ", " ").trim();
+      const lost = lab.step(`${name} loses power`);
+      await rack.node(name).powerOff();
+      await lab.routed(`without ${name}`, routes(rest), HOLD_BOUND_MILLIS, lost);
+      for (const [target, { gapMillis, impairedMillis, failed, attempts }] of await lab.figures(lost)) {
+        const bound = { atMost: GAP_BOUND_MILLIS };
+        lab.expect(`loss of ${name}, ${target}: failures end`, impairedMillis, "ms", bound);
+        lab.expect(`loss of ${name}, ${target}: longest time without success`, gapMillis, "ms", bound);
+        lab.note(`${target}: ${failed} of ${attempts} connections failed`);
+      }
+      const back = lab.step(`${name} has power again`);
+      await rack.node(name).powerOn();
+      await lab.routed(`with ${name} again`, routes(ALL_NODES), START_BOUND_MILLIS, back);
+      await lab.within("all BFD sessions are up again", START_BOUND_MILLIS, () => allUp(ALL_SESSIONS), back);
+      await expectNoFailure(lab, `return of ${name}`, back);
+    }
+  },
+};
