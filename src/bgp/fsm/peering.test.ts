@@ -143,6 +143,15 @@ describe("a collision", () => {
     expect(play.pass(2000)).toBe("");
   });
 
+  it("is tried again when the connection that won it stays silent", () => {
+    const play = new Play().both();
+    expect(play.open("incoming", LOWER)).toBe("in send 6/7, in drop fault");
+    const other = new Play().both();
+    expect(other.open("outgoing", HIGHER)).toBe("out send 6/7, out drop fault");
+    expect(other.states).toBe("idle #0, idleHold 5000; open-sent #0, hold 240000");
+    expect(other.pass(5000)).toBe("out dial");
+  });
+
   it("with an established session ends the newcomer (BGP-4271-6.8-03)", () => {
     const play = new Play().both();
     play.open("outgoing", LOWER);
@@ -197,7 +206,7 @@ describe("an attempt to connect", () => {
     const alone = new Play().start();
     alone.peering = { ...alone.peering, outgoing: { name: "open-sent", counter: 0, hold: later(9000) } };
     expect(alone.on("outgoing", { type: "collision-lost" })).toBe("out send 6/7, out drop fault");
-    expect(alone.states).toBe("idle #0, idleHold 1000; idle #0");
+    expect(alone.states).toBe("idle #0, idleHold 5000; idle #0");
   });
 });
 

@@ -6,7 +6,7 @@ import { type Slot, survivor } from "./collision.ts";
 import { type FsmPeer, judgeOpen } from "./negotiation.ts";
 import { type Action, type BfdDown, type Event, type Idle, nextDeadline, type State } from "./state.ts";
 import { step } from "./step.ts";
-import { type Context, OPEN_HOLD_MILLIS, idleHoldDeadline } from "./timers.ts";
+import { type Context, OPEN_HOLD_MILLIS } from "./timers.ts";
 
 /**
  * One configured peer: the connection that we dial, the one that the peer dials, and what ties them together. Each
@@ -261,7 +261,6 @@ class Run {
     }
     const hadIncoming = this.#before.incoming.name !== "idle";
     if (this.#started && hadIncoming && this.#states.incoming.name === "idle") this.#fell(this.#states.incoming);
-    this.#keepGoing();
   }
 
   #step(slot: Slot, event: Event): void {
@@ -310,15 +309,11 @@ class Run {
     const winner = this.#states[slot].name;
     if (winner !== "open-confirm" && winner !== "established") return;
     const other = otherSlot(slot);
-    const rival = this.#states[other];
-    if (rival.name === "idle") {
-      this.#states[other] = { ...rival, idleHold: null };
-      return;
-    }
     // A connection that was admitted beside the session waits for the OPEN that says what it is.
-    if (winner === "established" && this.#session === slot) return;
-    const isAttempt = rival.name === "connect" || rival.name === "active";
-    if (isAttempt || winner === "established") this.#step(other, { type: "collision-lost" });
+    if (this.#states[other].name !== "idle" && winner === "established" && this.#session === slot) return;
+    if (winner === "established" || isAttempt(this.#states[other])) this.#step(other, { type: "collision-lost" });
+    const rival = this.#states[other];
+    if (rival.name === "idle") this.#states[other] = { ...rival, idleHold: null };
   }
 
   /**
@@ -330,15 +325,12 @@ class Run {
     const { outgoing } = this.#states;
     if (outgoing.name === "idle" && outgoing.idleHold === null) this.#states.outgoing = incoming;
     else if (outgoing.counter < incoming.counter) this.#states.outgoing = { ...outgoing, counter: incoming.counter };
-    this.#states.incoming = { name: "idle", counter: 0, idleHold: incoming.counter > 1 ? incoming.idleHold : null };
-  }
-
-  /** With nothing left that could become a session, one begins again soon. */
-  #keepGoing(): void {
-    const { outgoing, incoming } = this.#states;
-    if (!this.#started || incoming.name !== "idle" || outgoing.name !== "idle" || outgoing.idleHold !== null) return;
-    this.#states.outgoing = { ...outgoing, idleHold: idleHoldDeadline(0, this.#context()) };
+    const isFailure = incoming.counter > this.#before.incoming.counter;
+    const idleHold = isFailure && incoming.counter > 1 ? incoming.idleHold : null;
+    this.#states.incoming = { name: "idle", counter: 0, idleHold };
   }
 }
+
+const isAttempt = ({ name }: State): boolean => name === "connect" || name === "active";
 
 const otherSlot = (slot: Slot): Slot => (slot === "outgoing" ? "incoming" : "outgoing");

@@ -66,6 +66,7 @@ const opens = fc
   .map((fields) => ({ ...OPEN, ...fields }));
 
 const EMPTY_UPDATE = { type: "update", withdrawn: [], attributes: {}, opaque: [], nlri: [] } as const;
+/** A peering is started and stopped as a whole. */
 const connectionEvents: fc.Arbitrary<Event> = fc.oneof(
   { weight: 6, arbitrary: opens.map((open): Event => ({ type: "received-open", open })) },
   { weight: 4, arbitrary: fc.constant<Event>({ type: "received-keepalive" }) },
@@ -73,8 +74,6 @@ const connectionEvents: fc.Arbitrary<Event> = fc.oneof(
   {
     weight: 8,
     arbitrary: fc.constantFrom<Event>(
-      { type: "start" },
-      { type: "stop", fault: null },
       { type: "automatic-stop", fault: { kind: "cease.out-of-resources" } },
       { type: "time-passed" },
       { type: "tcp-failed" },
@@ -206,8 +205,8 @@ const goodOpen = (peer: FsmPeer): Open => ({
   ],
 });
 
-describe("whatever happens to a peering, in any order", () => {
-  it("its states are known, one connection at most is established, and no deadline lies in the past (BGP-4271-8-14)", () => {
+describe("a peering to which anything happens, in any order,", () => {
+  it("has known states, one established connection at most, and no deadline in the past (BGP-4271-8-14)", () => {
     const moves = fc.oneof(
       { weight: 2, arbitrary: fc.constantFrom(...SLOTS).map((slot) => ({ progress: slot })) },
       { weight: 1, arbitrary: events },
@@ -247,7 +246,7 @@ describe("whatever happens to a peering, in any order", () => {
     expect([...seen]).toEqual(expect.arrayContaining(CORNERS));
   });
 
-  it("it is idle and asks for nothing after a stop", () => {
+  it("is idle and asks for nothing after a stop", () => {
     fc.assert(
       fc.property(peers, fc.array(events, { maxLength: 40 }), (peer, sequence) => {
         let peering = NEW_PEERING;
@@ -261,7 +260,7 @@ describe("whatever happens to a peering, in any order", () => {
     );
   });
 
-  it("a started one with nothing left begins again by itself, or listens", () => {
+  it("begins again by itself, or listens, when it is started and has nothing left", () => {
     fc.assert(
       fc.property(peers, fc.array(events, { maxLength: 40 }), (peer, sequence) => {
         let peering = NEW_PEERING;

@@ -122,7 +122,7 @@ function connecting(state: Connect | Active, event: Event, context: Context): St
     case "received-notification": // Events 24, 25
       return notified(state, event.notification, state.delayOpen !== null, context);
     case "collision-lost": // Event 23
-      return parked(state.counter, [drop({ kind: "unwanted" })]);
+      return parked(state.counter, [drop({ kind: "unwanted" })], context);
     case "faulted": // Events 21, 22: without an OPEN of ours no NOTIFICATION (§8.1.1, SendNOTIFICATIONwithoutOPEN)
       return down(state.counter, context, [drop({ kind: "fault", fault: event.fault })]);
     case "automatic-stop": // Event 8
@@ -168,7 +168,7 @@ function openSent(state: OpenSent, event: Event, context: Context): Step {
       return misplaced === null ? fail(state, event.fault, context) : unexpected(misplaced);
     }
     case "collision-lost": // Event 23
-      return parked(state.counter, close({ kind: "cease.connection-collision" }));
+      return parked(state.counter, close({ kind: "cease.connection-collision" }), context);
     case "received-notification": // Events 24, 25
       return notified(state, event.notification, true, context);
     case "received-keepalive": // Event 26
@@ -210,7 +210,7 @@ function openConfirm(state: OpenConfirm, event: Event, context: Context): Step {
       return misplaced === null ? failed(event.fault) : unexpected(misplaced);
     }
     case "collision-lost": // Event 23
-      return parked(state.counter, close({ kind: "cease.connection-collision" }));
+      return parked(state.counter, close({ kind: "cease.connection-collision" }), context);
     case "received-notification": // Events 24, 25
       return notified(state, event.notification, true, context);
     case "received-keepalive": // Event 26
@@ -247,7 +247,7 @@ function established(state: Established, event: Event, context: Context): Step {
     case "automatic-stop": // Event 8
       return failed(event.fault);
     case "replaced": // RFC 4724 §5: no NOTIFICATION, and nothing has failed
-      return parked(counter, [endBy({ kind: "replaced" }, session, true)]);
+      return parked(counter, [endBy({ kind: "replaced" }, session, true)], context);
     case "bfd-down":
       return down(counter, context, pathFailed(event, session));
     case "time-passed": // Events 10, 29, 11

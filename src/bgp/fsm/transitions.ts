@@ -156,9 +156,12 @@ export const stopped = (actions: readonly Action[]): Step => ({
   actions,
 });
 
-/** To Idle for the sake of the peer's other connection, which is the session: no failure, and no restart meanwhile. */
-export const parked = (counter: number, actions: readonly Action[]): Step => ({
-  state: { name: "idle", counter, idleHold: null },
+/**
+ * To Idle for the sake of the peer's other connection: no failure. Once that is confirmed, the wait is over for good; as
+ * long as it is not, it may be dead, and another attempt has to show it.
+ */
+export const parked = (counter: number, actions: readonly Action[], context: Context): Step => ({
+  state: { name: "idle", counter, idleHold: retryDeadline(context) },
   actions,
 });
 
