@@ -7,7 +7,7 @@ import type { ByteStream, StreamHandler } from "../../ports/stream.ts";
 import type { ImportPolicy } from "../rib/policy.ts";
 import { Asn } from "../wire/asn.ts";
 import type { Capability } from "../wire/capabilities.ts";
-import { frame } from "../wire/framing.ts";
+import { frame, MESSAGE_LENGTH_MAX } from "../wire/framing.ts";
 import { decodeMessage, encodeMessage, type Message } from "../wire/message.ts";
 import { EXTERNAL, hexOf, messageOf, octets, updateBody } from "../wire/test-support.ts";
 import { type PeerConfig, Speaker } from "./speaker.ts";
@@ -165,13 +165,18 @@ export function rawRack(options: RackOptions = {}) {
   let stream: (ByteStream & { pause(): void; resume(): void }) | null = null;
   let buffer = new Uint8Array(0);
   let connectionCount = 0;
+  let maxLength = MESSAGE_LENGTH_MAX;
+  let longest = 0;
   const handler: StreamHandler = {
     onOpen: () => {},
     onDrain: () => {},
     onEnd: () => void (stream = null),
     onData(bytes) {
       buffer = Uint8Array.of(...buffer, ...bytes);
-      for (let framed = frame(buffer); framed.kind === "message"; framed = frame(buffer)) {
+      for (;;) {
+        const framed = frame(buffer, maxLength);
+        if (framed.kind !== "message") break;
+        longest = Math.max(longest, framed.bytes.length);
         const decoded = decodeMessage(framed.bytes, EXTERNAL);
         if (decoded.kind !== "message" || decoded.faults.length > 0) throw new Error("a speaker sends good messages");
         received.push(decoded.message);
@@ -191,6 +196,12 @@ export function rawRack(options: RackOptions = {}) {
     /** Messages that the speaker sent, since the last call of `clear`. */
     received,
     clear: () => void received.splice(0),
+    /** Messages of up to so many octets are taken. */
+    takes: (length: number) => void (maxLength = length),
+    /** Octets of the longest message so far. */
+    get longest(): number {
+      return longest;
+    },
     get connectionCount(): number {
       return connectionCount;
     },
