@@ -19,7 +19,7 @@ function dialBoth(seed: number) {
 }
 
 describe("two speakers that dial each other", () => {
-  it.each(SEEDS)("keep one session (seed %i)", (seed) => {
+  it.each(SEEDS)("keep one session (seed %i) (BGP-4271-6.8-06)", (seed) => {
     const net = dialBoth(seed);
     const isDone = (): boolean => net.b.peers().length > 0 && net.isUp() && net.b.received().get("a")!.size === 1;
     net.time.runUntil(isDone, 15_000);
@@ -35,7 +35,7 @@ describe("two speakers that dial each other", () => {
     expect(net.b.received().get("a")!.size).toBe(1);
   });
 
-  it("nearly always keep the first, and never need more than one connect-retry", () => {
+  it("nearly always keep the first, and never need more than one connect-retry (BGP-4271-6.8-06, BGP-4271-6.8-07)", () => {
     let firstTime = 0;
     for (const seed of SEEDS) {
       const net = dialBoth(seed);

@@ -37,7 +37,7 @@ const codes = (net: RawRack): string | null => {
 };
 
 describe("a malformed UPDATE", () => {
-  it("that RFC 7606 calls a withdrawal takes its routes away and keeps the session", () => {
+  it("that RFC 7606 calls a withdrawal takes its routes away and keeps the session (BGP-7606-2-01, BGP-7606-6-01)", () => {
     const net = established();
     net.send(ROUTE);
     net.time.runUntil(() => learned(net).length === 1);
@@ -56,7 +56,7 @@ describe("a malformed UPDATE", () => {
     expect(line!["hex"]).toMatch(/^f{32}/);
   });
 
-  it("with an attribute to be discarded counts without it", () => {
+  it("with an attribute to be discarded counts without it (BGP-7606-2-02)", () => {
     const net = established();
     net.send(messageOf(2, updateBody(`${ORIGIN}${AS_PATH}${NEXT_HOP}40060100`, PREFIX)));
     net.time.runUntil(() => learned(net).length === 1);
@@ -77,7 +77,7 @@ describe("a malformed UPDATE", () => {
     expect(learned(net)).toEqual([]);
   });
 
-  it("is logged once in ten seconds, however many come", () => {
+  it("is logged once in ten seconds, however many come (BGP-7606-6-01, ROB-05)", () => {
     const net = established();
     const bad = messageOf(2, updateBody(`${ORIGIN}${AS_PATH}${NEXT_HOP}c00803000000`, PREFIX));
     for (let round = 0; round < 500; round++) {
@@ -108,7 +108,7 @@ describe("routes of a family that is not exchanged", () => {
     expect(net.status().state).toBe("established");
   });
 
-  it("cannot fill the log by being of many families", () => {
+  it("cannot fill the log by being of many families (ROB-05)", () => {
     const net = established();
     for (let safi = 2; safi < 200; safi++) {
       net.send(messageOf(2, updateBody(`800f030001${safi.toString(16).padStart(2, "0")}`)));
@@ -124,19 +124,22 @@ describe("octets that are no BGP", () => {
     ["a length of 18", octets(`${"ff".repeat(16)} 0012 04`), "1/2"],
     ["a KEEPALIVE of 65535", octets(`${"ff".repeat(16)} ffff 04`), "1/2"],
     ["a type of 77", octets(`${"ff".repeat(16)} 0013 4d`), "1/3"],
-  ])("such as %s are answered by the right NOTIFICATION, before and after the OPEN", (_name, bytes, expected) => {
-    const net = rawRack();
-    net.a.setPeers(net.peers.a);
-    net.time.runUntil(() => net.received.length > 0);
-    net.send(bytes);
-    net.time.runUntil(() => !net.isConnected);
-    expect(codes(net)).toBe(expected);
-    net.clear();
-    net.up();
-    net.send(bytes);
-    net.time.runUntil(() => !net.isConnected);
-    expect(codes(net)).toBe(expected);
-  });
+  ])(
+    "such as %s are answered by the right NOTIFICATION, before and after the OPEN (BGP-4271-6.1-01, BGP-4271-6.1-02, BGP-4271-6.1-03, BGP-4271-6.1-04, BGP-4271-6.1-06)",
+    (_name, bytes, expected) => {
+      const net = rawRack();
+      net.a.setPeers(net.peers.a);
+      net.time.runUntil(() => net.received.length > 0);
+      net.send(bytes);
+      net.time.runUntil(() => !net.isConnected);
+      expect(codes(net)).toBe(expected);
+      net.clear();
+      net.up();
+      net.send(bytes);
+      net.time.runUntil(() => !net.isConnected);
+      expect(codes(net)).toBe(expected);
+    },
+  );
 });
 
 describe("a message at the wrong time", () => {
@@ -150,7 +153,7 @@ describe("a message at the wrong time", () => {
     ["a second OPEN in a session", [RAW.open, RAW.keepalive, RAW.open], "5/3"],
     ["a bad OPEN", [messageOf(1, "03 fdea 0009 0a000002 00")], "2/1"],
     ["an OPEN of another AS", [messageOf(1, "04 0001 0009 0a000002 00")], "2/2"],
-  ])("such as %s gets its NOTIFICATION (RFC 6608)", (_name, messages, expected) => {
+  ])("such as %s gets its NOTIFICATION (BGP-6608-4-01)", (_name, messages, expected) => {
     const net = rawRack();
     net.a.setPeers(net.peers.a);
     net.time.runUntil(() => net.received.length > 0);
@@ -159,7 +162,7 @@ describe("a message at the wrong time", () => {
     expect(codes(net)).toBe(expected);
   });
 
-  it("is not a NOTIFICATION, which ends the session and is never answered", () => {
+  it("is not a NOTIFICATION, which ends the session and is never answered (BGP-4271-6.1-05)", () => {
     for (const data of ["", "05", "0b 6e6f646520647261696e2e", "ff 00", "02 c328"]) {
       const net = established();
       net.send(messageOf(3, `06 02 ${data}`), ROUTE, RAW.open);
@@ -172,7 +175,7 @@ describe("a message at the wrong time", () => {
 });
 
 describe("a peer that says nothing", () => {
-  it("after TCP is up is let go after four minutes", () => {
+  it("after TCP is up is let go after four minutes (BGP-4271-8-06, BGP-4271-10-03, ROB-06)", () => {
     const net = rawRack();
     net.a.setPeers(net.peers.a);
     net.time.runUntil(() => net.isConnected);
@@ -182,7 +185,7 @@ describe("a peer that says nothing", () => {
     expect(codes(net)).toBe("4/0");
   });
 
-  it("and opens connection upon connection has one at a time", () => {
+  it("and opens connection upon connection has one at a time (ROB-06)", () => {
     const net = rawRack({ a: { passive: true } });
     net.a.setPeers(net.peers.a);
     const dialer = net.network.dialer(...HOSTS.b);
@@ -204,7 +207,7 @@ describe("a peer that says nothing", () => {
 });
 
 describe("a peer that reads nothing", () => {
-  it("costs memory by the number of routes and not of changes, and is let go after eight minutes (RFC 9687)", () => {
+  it("costs memory by the number of routes and not of changes, and is let go after eight minutes (BGP-9687-P-01, BGP-9687-5-01, BGP-9687-4-01, BGP-SEND-04)", () => {
     const net = rawRack();
     net.a.setRoutes(new Map());
     net.up();
@@ -227,7 +230,7 @@ describe("a peer that reads nothing", () => {
     expect(net.status().lastError!.message).toBe("Send Hold Timer Expired");
   });
 
-  it("gets the latest state when it reads again", () => {
+  it("gets the latest state when it reads again (BGP-SEND-02)", () => {
     const net = rawRack();
     net.a.setRoutes(new Map());
     net.up();
@@ -255,7 +258,7 @@ describe("a peer that reads nothing", () => {
 const queuedBy = (net: RawRack): number => net.network.queuedBytes;
 
 describe("a route refresh", () => {
-  it("is answered with the whole family, changed or not", () => {
+  it("is answered with the whole family, changed or not (BGP-2918-4-01, BGP-2918-4-02)", () => {
     const net = established();
     net.send(refresh);
     net.time.advance(10);
@@ -266,7 +269,7 @@ describe("a route refresh", () => {
     expect(net.received.filter(({ type }) => type === "update")).toEqual([]);
   });
 
-  it("is answered once in a second, however often it is asked, and after the last", () => {
+  it("is answered once in a second, however often it is asked, and after the last (BGP-2918-4-03)", () => {
     const net = established();
     for (let round = 0; round < 1000; round++) {
       net.send(refresh);
@@ -280,7 +283,7 @@ describe("a route refresh", () => {
 });
 
 describe("messages that arrive octet by octet, or many at once", () => {
-  it.each([1, 7, 18, 65_536])("mean the same in pieces of %i", (pieceLength) => {
+  it.each([1, 7, 18, 65_536])("mean the same in pieces of %i (BGP-4271-4.1-03)", (pieceLength) => {
     const net = rawRack({ network: { delayMillis: [1, 2], pieceLength } });
     net.up();
     net.clear();
@@ -294,7 +297,7 @@ describe("messages that arrive octet by octet, or many at once", () => {
 });
 
 describe("a live session", () => {
-  it("gets every good message with any octet changed, and the speaker lives on", () => {
+  it("gets every good message with any octet changed, and the speaker lives on (ROB-02)", () => {
     const net = established();
     const entropy = seeded(7);
     const pick = (below: number): number => Math.floor(entropy.fraction() * below);

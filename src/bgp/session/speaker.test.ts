@@ -58,7 +58,7 @@ describe("two speakers", () => {
     expect(received.get(VIP6)).toMatchObject({ nextHop: "2001:db8::1", asPath: [] });
   });
 
-  it("keep a session for an hour, with nothing but keepalives, and tell nobody of them", () => {
+  it("keep a session for an hour, with nothing but keepalives, and tell nobody of them (BGP-4271-10-04)", () => {
     const net = rack();
     net.a.setRoutes(routes(VIP));
     net.up();
@@ -75,7 +75,7 @@ describe("two speakers", () => {
     expect(changeCount).toBe(0);
   });
 
-  it("send only what changes", () => {
+  it("send only what changes (BGP-SEND-05)", () => {
     const net = rack();
     net.a.setRoutes(routes(VIP, OTHER));
     net.up();
@@ -103,7 +103,7 @@ describe("two speakers", () => {
     expect(seen.at(-1)).toBe("idle 0");
   });
 
-  it("say nothing of routes, not even that there are none, before these are known", () => {
+  it("say nothing of routes, not even that there are none, before these are known (BGP-4724-4.1-03)", () => {
     const net = rawRack();
     net.up();
     expect(net.received.filter(({ type }) => type === "update")).toEqual([]);
@@ -114,7 +114,7 @@ describe("two speakers", () => {
 });
 
 describe("a session that is lost", () => {
-  it("to silence ends with the hold time, and comes back", () => {
+  it("to silence ends with the hold time, and comes back (BGP-4271-10-08)", () => {
     const net = rack();
     net.a.setRoutes(routes(VIP));
     net.up();
@@ -135,15 +135,18 @@ describe("a session that is lost", () => {
   it.each([
     [0.5, "established"],
     [2.5, "idle"],
-  ])("to the hold time is lost only if the octets are not there at a second look: %f ms late, %s", (late, state) => {
-    const net = rawRack();
-    net.up();
-    net.send(RAW.keepalive);
-    // It takes 1 ms to arrive, and the next one is late by so much.
-    net.time.after(9000 + late, () => net.isConnected && net.send(RAW.keepalive));
-    net.time.advance(9010);
-    expect(net.status().state).toBe(state);
-  });
+  ])(
+    "to the hold time is lost only if the octets are not there at a second look: %f ms late, %s (BGP-4271-10-09)",
+    (late, state) => {
+      const net = rawRack();
+      net.up();
+      net.send(RAW.keepalive);
+      // It takes 1 ms to arrive, and the next one is late by so much.
+      net.time.after(9000 + late, () => net.isConnected && net.send(RAW.keepalive));
+      net.time.advance(9010);
+      expect(net.status().state).toBe(state);
+    },
+  );
 
   it("to a reset of TCP is back within the connect-retry time", () => {
     const net = rawRack();
@@ -155,7 +158,7 @@ describe("a session that is lost", () => {
     net.time.runUntil(() => net.isConnected, 5000);
   });
 
-  it("to a peer that flaps is dialled ever less often", () => {
+  it("to a peer that flaps is dialled ever less often (BGP-4271-8-12)", () => {
     const net = rawRack();
     net.a.setPeers(net.peers.a);
     for (let round = 0; round < 12; round++) {
@@ -185,7 +188,7 @@ describe("what an operator reads", () => {
     expect(dials).toBeLessThan(18);
   });
 
-  it("is silence, and that a password may be the reason", () => {
+  it("is silence, and that a password may be the reason (BGP-2385-2-02)", () => {
     const net = rack();
     net.network.silence(HOSTS.b[0]);
     const [peer] = net.peers.a;
@@ -283,7 +286,7 @@ describe("the log and the listeners", () => {
 });
 
 describe("a session that has UPDATEs to send", () => {
-  it("needs no KEEPALIVE besides (RFC 4271 §10)", () => {
+  it("needs no KEEPALIVE besides (BGP-4271-8-08)", () => {
     const net = rawRack();
     net.up();
     net.clear();
@@ -358,7 +361,7 @@ describe("setPeers", () => {
 });
 
 describe("accept", () => {
-  it("takes nobody who is not a peer", () => {
+  it("takes nobody who is not a peer (BGP-4271-8-03)", () => {
     const net = rack();
     const stranger = ip("10.0.0.77");
     net.up();
@@ -379,7 +382,7 @@ describe("accept", () => {
 });
 
 describe("stop", () => {
-  it("withdraws, says why it goes, and leaves nothing open", async () => {
+  it("withdraws, says why it goes, and leaves nothing open (BGP-9003-2-03, BGP-4724-P-01)", async () => {
     const net = rawRack();
     net.a.setRoutes(routes(VIP, VIP6));
     net.up();

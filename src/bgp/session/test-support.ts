@@ -1,7 +1,7 @@
 import { pino } from "pino";
 import { seeded, VirtualTime } from "../../../test/support/virtual-time.ts";
 import { type NetworkOptions, VirtualNetwork } from "../../../test/support/virtual-network.ts";
-import { ip, type Ipv4 } from "../../addr/ip.ts";
+import { ip, type IpAddress, type Ipv4 } from "../../addr/ip.ts";
 import { parsePrefix } from "../../addr/prefix.ts";
 import type { ByteStream, StreamHandler } from "../../ports/stream.ts";
 import type { ImportPolicy } from "../rib/policy.ts";
@@ -35,6 +35,8 @@ export interface RackOptions {
   readonly b?: Partial<PeerConfig>;
   readonly asns?: readonly [number, number];
   readonly ids?: readonly [string, string];
+  /** Addresses beside that of the session on the interface of each host; all that it has when absent. */
+  readonly others?: readonly IpAddress[];
   /** a has restarted. */
   readonly restarted?: boolean;
 }
@@ -53,7 +55,7 @@ export function rack(options: RackOptions = {}) {
         entropy: seeded(seed * 31 + index),
         dialer: network.dialer(...HOSTS[name]),
         log: pino({ level: "debug", base: null }, sink),
-        localAddresses: (of) => HOSTS[name].filter((address) => address !== of),
+        localAddresses: (of) => options.others ?? HOSTS[name].filter((address) => address !== of),
       },
       {
         localAsn: Asn.of(asns[index]),
