@@ -30,8 +30,6 @@ import type { LeasePlan } from "../vip/plan.ts";
 import type { Policy } from "../vip/snapshot.ts";
 import { PeerBfd } from "./bfd.ts";
 import { BfdSessions } from "./bfd-sessions.ts";
-import { PeerBfd } from "./bfd.ts";
-import { BfdSessions } from "./bfd-sessions.ts";
 import { BgpRuntime } from "./bgp.ts";
 import { type Election, Elections } from "./elections.ts";
 import { NodeDaemon } from "./node.ts";
@@ -93,7 +91,6 @@ export class Manager {
     const elections = new Elections((plan) => this.#startElection(plan, client));
     this.#elections = elections;
     if (bgp) this.#bgp = this.#createBgp(bgp, network, client);
-    const bfd = bgp && this.#speaker ? this.#createBfd(bgp, this.#speaker) : null;
     const announcer = new Announcer({
       clock: systemClock,
       segments,
@@ -126,7 +123,7 @@ export class Manager {
       elections,
       probe,
       speaker: this.#bgp?.speaker ?? null,
-      ...(bfd ? { bfd } : {}),
+      ...(this.#bfd ? { bfd: this.#bfd } : {}),
       announcer,
       statuses,
       warnings: this.#warnings,

@@ -6,7 +6,7 @@ import { createLog } from "../telemetry/log.ts";
 import { Manager } from "./assembly.ts";
 import { nodeNameOf } from "./policy.ts";
 
-/** After a signal the process is gone within this time, whatever hangs. */
+/** After a signal and the drain time the process is gone within this time, whatever hangs. */
 const STOP_LIMIT_MILLIS = 8_000;
 
 /**
@@ -35,7 +35,7 @@ async function run(settings: Settings, warnings: readonly string[]): Promise<num
     emit(log, "daemon.stop-overdue", {}, "not stopped in time, leaving");
     process.exit(1);
   });
-  limit.set(Instant.add(systemClock.now(), STOP_LIMIT_MILLIS));
+  limit.set(Instant.add(systemClock.now(), STOP_LIMIT_MILLIS + (settings.bgp?.drainMillis ?? 0)));
   await manager.stop(`vipcast on ${nodeNameOf(settings)} is stopping`);
   limit.close();
   emit(log, "daemon.stopped", {}, "stopped");

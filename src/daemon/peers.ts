@@ -1,19 +1,22 @@
-import { familyOf, type IpAddress, type Ipv4, type Ipv6, isIpv4, isLinkLocal } from "../addr/ip.ts";
+import { familyOf, ip, type IpAddress, type Ipv4, type Ipv6, isIpv4, isLinkLocal } from "../addr/ip.ts";
 import type { DynamicNeighbours, PeerConfig } from "../bgp/session/peer-config.ts";
 import { Asn } from "../bgp/wire/asn.ts";
 import type { BgpSettings, DynamicNeighbourSettings, PeerSettings, SessionSettings } from "../config/settings.ts";
 import type { ExportSettings } from "../config/settings-policy.ts";
 import type { InterfaceAddress, KernelNetwork } from "../ports/network.ts";
+import type { Secret } from "./secrets.ts";
+
+type Addresses = Pick<KernelNetwork, "links" | "addresses">;
 
 /** Which addresses of this machine BGP may name as its own: none of the VIPs, which come and go. */
-const lasting = (network: KernelNetwork): readonly InterfaceAddress[] => network.addresses().filter((it) => !it.owned);
+const lasting = (network: Addresses): readonly InterfaceAddress[] => network.addresses().filter((it) => !it.owned);
 
 /**
  * The router id: configured, else the first IPv4 address of the named interface, else of the node.
  *
  * @throws Error that says what to set when there is none.
  */
-export function routerIdOf(bgp: BgpSettings, network: KernelNetwork): Ipv4 {
+export function routerIdOf(bgp: BgpSettings, network: Addresses): Ipv4 {
   if (bgp.routerId !== null) return bgp.routerId;
   const links = network
     .links()
@@ -29,7 +32,7 @@ export function routerIdOf(bgp: BgpSettings, network: KernelNetwork): Ipv4 {
 }
 
 /** The other addresses of the interface that holds `of`: where the next hop of the other family comes from. */
-export function neighboursOf(network: KernelNetwork): (of: IpAddress) => readonly IpAddress[] {
+export function neighboursOf(network: Addresses): (of: IpAddress) => readonly IpAddress[] {
   return (of) => {
     const all = lasting(network);
     const holder = all.find((it) => it.address === of);
@@ -40,19 +43,25 @@ export function neighboursOf(network: KernelNetwork): (of: IpAddress) => readonl
 }
 
 /** What of a peer is known only while the daemon runs. */
-export interface PeerFacts {
-  /** Where the peer is, with the interface of a link-local address. */
-  readonly address: IpAddress;
+export type PeerFacts = {
   /** The TCP-MD5 key, or why it cannot be had; null where none is asked for. */
-  readonly password: { readonly value: string } | { readonly missing: string } | null;
-}
+  readonly password: Secret | null;
+} & (
+  | { readonly address: IpAddress }
+  /** An unnumbered peer whose router is not known, and why. */
+  | { readonly address: null; readonly notFound: string }
+);
+
+/** Stands where an address has to stand; nothing is sent to it. */
+const NO_ADDRESS = ip("::");
 
 /** A peer as the speaker wants it. */
-export function peerConfigOf(peer: PeerSettings, facts: PeerFacts, network: KernelNetwork): PeerConfig {
+export function peerConfigOf(peer: PeerSettings, facts: PeerFacts, network: Addresses): PeerConfig {
   return {
     name: peer.name,
-    address: facts.address,
+    address: facts.address ?? NO_ADDRESS,
     passive: peer.passive,
+    ...(facts.address === null ? { notFound: facts.notFound } : {}),
     ...(peer.sourceAddress === null ? {} : { localAddress: peer.sourceAddress }),
     ...(peer.sourceInterface === null ? {} : { interfaceName: peer.sourceInterface }),
     ...sessionConfigOf(peer, peer.port, facts.password, network),
@@ -63,7 +72,7 @@ export function peerConfigOf(peer: PeerSettings, facts: PeerFacts, network: Kern
 export function dynamicNeighboursOf(
   range: DynamicNeighbourSettings,
   password: PeerFacts["password"],
-  network: KernelNetwork,
+  network: Addresses,
 ): DynamicNeighbours {
   return {
     name: range.name,
@@ -82,7 +91,7 @@ function sessionConfigOf(
   session: SessionSettings,
   port: number,
   password: PeerFacts["password"],
-  network: KernelNetwork,
+  network: Addresses,
 ): DynamicNeighbours["template"] {
   const { as, role, gracefulRestart, maxPrefixes } = session;
   const nextHop = nextHopOf(session, network);
@@ -153,7 +162,7 @@ const exportPolicyOf = ({ rules, otherwise }: ExportSettings): NonNullable<PeerC
   otherwise,
 });
 
-function nextHopOf({ nextHop }: SessionSettings, network: KernelNetwork): { ipv4?: Ipv4; ipv6?: Ipv6 } | null {
+function nextHopOf({ nextHop }: SessionSettings, network: Addresses): { ipv4?: Ipv4; ipv6?: Ipv6 } | null {
   switch (nextHop.kind) {
     case "session":
       return null;

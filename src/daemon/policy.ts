@@ -8,10 +8,13 @@ const POD_NAMESPACE_FILE = "/var/run/secrets/kubernetes.io/serviceaccount/namesp
 /** Identity in Leases and in EndpointSlices: lower case, as kube-vip writes it. */
 export const nodeNameOf = (settings: Settings): string => settings.nodeName ?? hostname().toLowerCase();
 
+/** Of Leases and Secrets that are named without one: the pod's, or outside a pod the configured one. */
+export const ownNamespace = (settings: Settings): string => podNamespace() ?? settings.kubernetes.namespace;
+
 /** The settings as the planner reads them, with what only this machine knows filled in. */
 export function policyOf(settings: Settings): Policy {
   const lease = (wanted: LeaseSettings): LeaseName => ({
-    namespace: wanted.namespace ?? podNamespace() ?? settings.kubernetes.namespace,
+    namespace: wanted.namespace ?? ownNamespace(settings),
     name: wanted.name,
   });
   const { controlPlane, services } = settings;

@@ -28,6 +28,9 @@ const EVENTS = {
   "kube.synced": "info", //           services, endpointSlices, nodes
   "status.port-failed": "error", //   name, port, error
   "status.write-failed": "warn", //   service, error
+  "bgp.resumed": "info", //           noted (by the process before; else its addresses were found)
+  "bgp.routes.kept": "info", //       seconds (for which routers keep them)
+  "bgp.note-failed": "warn", //       error
   "bgp.session.state": "info", //     from, to, cause (of the peer as an operator sees it)
   "bgp.connection.state": "debug", // slot, from, to, cause (of one of the peer's two connections)
   "bgp.connection.refused": "debug", // remote, reason
