@@ -8,7 +8,7 @@ import { prefixProblem } from "../wire/nlri.ts";
 import type { PathAttributes } from "../wire/path-attributes.ts";
 import type { AttributeFault, DecodedUpdate, Update } from "../wire/update.ts";
 import { COMMUNITY } from "./communities.ts";
-import { type InContext, type InSettings, ingressOnlyToCustomer, judge } from "./import-rules.ts";
+import { ImportRules, type InContext, type InSettings, ingressOnlyToCustomer } from "./import-rules.ts";
 import { LostRoutes } from "./lost-routes.ts";
 import type { ImportPolicy, PrefixLimit } from "./policy.ts";
 import { type ReceivedRoute, type RouteKey, routeKey } from "./received-route.ts";
@@ -50,6 +50,7 @@ type Reach = { readonly nextHop: IpAddress; readonly linkLocal?: Ipv6 };
 export class AdjRibIn {
   #context: InContext;
   #settings: InSettings;
+  #rules: ImportRules;
   #limit: PrefixLimit;
   readonly #routes = new Map<RouteKey, ReceivedRoute>();
   readonly #counts: Record<AddressFamily, number> = { "ipv4-unicast": 0, "ipv6-unicast": 0 };
@@ -62,6 +63,7 @@ export class AdjRibIn {
   constructor(context: InContext, settings: InSettings & { readonly maxPrefixes?: PrefixLimit } = {}) {
     this.#context = context;
     this.#settings = settings;
+    this.#rules = new ImportRules(context, settings);
     this.#limit = settings.maxPrefixes ?? LIMIT_DEFAULT;
   }
 
@@ -230,17 +232,21 @@ export class AdjRibIn {
     asPath: ReceivedRoute["asPath"],
     { attributes, opaque }: Update,
   ): boolean {
-    const shared = { nextHop, ...(linkLocal === undefined ? {} : { linkLocal }), asPath, ...this.#carried(attributes) };
-    const common = opaque.length === 0 ? shared : { ...shared, opaque };
+    if (prefixes.length === 0) return false;
+    const path = { nextHop, ...(linkLocal === undefined ? {} : { linkLocal }), asPath, ...this.#carried(attributes) };
+    const judged = this.#rules.judge(path);
+    const common = { ...path, ...judged, ...(opaque.length === 0 ? {} : { opaque }) };
+    const family = familyOfPrefix(prefixes[0]!);
+    const unconfirmed = this.#unconfirmed.get(family)?.keys;
     let changed = false;
-    for (const [at, prefix] of prefixes.entries()) {
+    for (let at = 0; at < prefixes.length; at++) {
+      const prefix = prefixes[at]!;
       // RFC 4271 §6.3: a prefix without sense is ignored by itself.
       if (prefixProblem(prefix) !== null) continue;
       const pathId = pathIds?.[at];
       const key = routeKey(prefix, pathId);
-      const family = familyOfPrefix(prefix);
       this.#lost.forget(key);
-      this.#unconfirmed.get(family)?.keys.delete(key);
+      unconfirmed?.delete(key);
       if (!this.#routes.has(key)) {
         if (this.#counts[family] >= this.#limit.count) {
           this.#refuse(family);
@@ -248,8 +254,9 @@ export class AdjRibIn {
         }
         this.#counts[family]++;
       }
-      const route = pathId === undefined ? { prefix, ...common } : { prefix, pathId, ...common };
-      this.#routes.set(key, { ...route, ...judge(route, this.#context, this.#settings) });
+      const unusable = judged.unusable ?? this.#rules.refusal(prefix, family);
+      const route = { ...common, prefix, unusable };
+      this.#routes.set(key, pathId === undefined ? route : { ...route, pathId });
       changed = true;
     }
     return changed;
@@ -323,11 +330,13 @@ export class AdjRibIn {
   }
 
   #judgeAll(): boolean {
+    this.#rules = new ImportRules(this.#context, this.#settings);
     let changed = false;
     for (const [key, route] of this.#routes) {
-      const judged = judge(route, this.#context, this.#settings);
-      if (judged.unusable === route.unusable && judged.preference === route.preference) continue;
-      this.#routes.set(key, { ...route, ...judged });
+      const { preference, unusable: problem } = this.#rules.judge(route);
+      const unusable = problem ?? this.#rules.refusal(route.prefix, familyOfPrefix(route.prefix));
+      if (unusable === route.unusable && preference === route.preference) continue;
+      this.#routes.set(key, { ...route, preference, unusable });
       changed = true;
     }
     return changed;
