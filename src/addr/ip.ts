@@ -106,27 +106,46 @@ export function compareIp(a: IpAddress, b: IpAddress): number {
 }
 
 /** RFC 5952: lower case, no leading zeros, the longest run of two or more zero groups becomes "::". */
-function ipv6Text(bytes: Uint8Array): Ipv6 {
-  let [runAt, runLength] = [-1, 1];
+const ipv6Text = (bytes: Uint8Array): Ipv6 => ipv6At(bytes, 0);
+
+/**
+ * The address in the 16 octets from `at`. By hand and out of tables: a router may send its whole table.
+ *
+ * @param bytes  has that many octets
+ */
+export function ipv6At(bytes: Uint8Array, at: number): Ipv6 {
+  let runAt = 8;
+  let runLength = 1;
   for (let i = 0; i < 8; i++) {
     let end = i;
-    while (end < 8 && bytes[end * 2] === 0 && bytes[end * 2 + 1] === 0) end++;
-    if (end - i > runLength) [runAt, runLength] = [i, end - i];
+    while (end < 8 && bytes[at + end * 2] === 0 && bytes[at + end * 2 + 1] === 0) end++;
+    if (end - i > runLength) {
+      runAt = i;
+      runLength = end - i;
+    }
     if (end > i) i = end;
   }
-  // By hand: a router may send its whole table.
   let text = "";
-  for (let i = 0; i < 8; i++) {
-    if (i === runAt) {
-      text += "::";
-      i += runLength - 1;
-      continue;
-    }
-    if (i > 0 && i !== runAt + runLength) text += ":";
-    const [high, low] = [bytes[i * 2]!, bytes[i * 2 + 1]!];
-    text += high === 0 ? HEX[low] : HEX[high]! + HEX_OF_TWO[low]!;
-  }
+  for (let i = 0; i < runAt - 1; i++) text += groupText(bytes, at + i * 2, WITH_COLON);
+  if (runAt > 0) text += groupText(bytes, at + runAt * 2 - 2, PLAIN);
+  if (runAt === 8) return text as Ipv6;
+  text += "::";
+  for (let i = runAt + runLength; i < 7; i++) text += groupText(bytes, at + i * 2, WITH_COLON);
+  if (runAt + runLength < 8) text += groupText(bytes, at + 14, PLAIN);
   return text as Ipv6;
 }
-const HEX: readonly string[] = Array.from({ length: 256 }, (_, octet) => octet.toString(16));
-const HEX_OF_TWO: readonly string[] = HEX.map((text) => text.padStart(2, "0"));
+
+const groupText = (bytes: Uint8Array, at: number, low: OctetTexts): string =>
+  bytes[at] === 0 ? low.short[bytes[at + 1]!]! : PLAIN.short[bytes[at]!]! + low.long[bytes[at + 1]!]!;
+
+/** Each octet in hexadecimal, with one digit where that is enough, and with two. */
+interface OctetTexts {
+  readonly short: readonly string[];
+  readonly long: readonly string[];
+}
+const octetTexts = (behind: string): OctetTexts => {
+  const short = Array.from({ length: 256 }, (_, octet) => octet.toString(16));
+  return { short: short.map((text) => text + behind), long: short.map((text) => text.padStart(2, "0") + behind) };
+};
+const PLAIN = octetTexts("");
+const WITH_COLON = octetTexts(":");

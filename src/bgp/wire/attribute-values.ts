@@ -2,6 +2,7 @@ import type { Ipv4 } from "../../addr/ip.ts";
 import { u16At, u32At } from "../../base/bytes.ts";
 import { AS_SET_SECTION, AS_ZERO_SECTION, readAsPath } from "./as-path.ts";
 import type { Asn } from "./asn.ts";
+import { ipv4At } from "./nlri.ts";
 import type { Aggregator, LargeCommunity, Problem, ReadAttribute } from "./path-attributes.ts";
 
 /*
@@ -157,8 +158,3 @@ export const readOnlyToCustomer: ReadAttribute = (bytes, from, to, _context, int
 
 /** One at least; what they say is not ours to judge. */
 const isMultiple = (from: number, to: number, size: number): boolean => to > from && (to - from) % size === 0;
-
-const OCTET: readonly string[] = Array.from({ length: 256 }, (_, octet) => `${octet}`);
-
-const ipv4At = (bytes: Uint8Array, at: number): Ipv4 =>
-  `${OCTET[bytes[at]!]}.${OCTET[bytes[at + 1]!]}.${OCTET[bytes[at + 2]!]}.${OCTET[bytes[at + 3]!]}` as Ipv4;

@@ -1,8 +1,8 @@
-import { type IpAddress, type Ipv6, ipFromBytes, ipToBytes, isLinkLocal } from "../../addr/ip.ts";
+import { type IpAddress, type Ipv6, ipToBytes, ipv6At } from "../../addr/ip.ts";
 import type { Prefix } from "../../addr/prefix.ts";
 import { u16At, type Writer } from "../../base/bytes.ts";
 import { type AddressFamily, familyCodes, familyFromCodes } from "./families.ts";
-import { isUnicastHost, readPrefixes, writePrefixes } from "./nlri.ts";
+import { ipv4At, readPrefixes, writePrefixes } from "./nlri.ts";
 import type { ForeignFamily, MpReach, MpUnreach, Problem, ReadAttribute, UpdateContext } from "./path-attributes.ts";
 
 /** Without its routes the attribute is worth nothing, so that whatever is wrong with them is wrong with it. */
@@ -36,10 +36,14 @@ export const readMpReach: ReadAttribute = (bytes, from, to, context, into) => {
   const pathIds = hasPathIds(family, context) ? [] : null;
   const bad = readPrefixes(bytes, reservedAt + 1, to, family, prefixes, pathIds);
   if (bad !== null) return malformed(bad.detail, bad.at, NLRI_SECTION);
-  const nextHop = ipFromBytes(bytes.subarray(nextHopAt, nextHopAt + Math.min(length, 16)));
-  const linkLocal = length === 32 ? linkLocalAt(bytes, nextHopAt + 16) : null;
-  into.mpReach = { family, nextHop, ...(linkLocal === null ? {} : { linkLocal }), prefixes, ...withPathIds(pathIds) };
-  if (prefixes.length === 0 || isUsable(nextHop, linkLocal)) return null;
+  const nextHop = length === 4 ? ipv4At(bytes, nextHopAt) : ipv6At(bytes, nextHopAt);
+  const linkLocal = length === 32 && isLinkLocalAt(bytes, nextHopAt + 16) ? ipv6At(bytes, nextHopAt + 16) : null;
+  const ids = pathIds === null || pathIds.length === 0 ? null : { pathIds };
+  into.mpReach =
+    linkLocal === null ? { family, nextHop, prefixes, ...ids } : { family, nextHop, linkLocal, prefixes, ...ids };
+  // A link-local second half can stand alone.
+  if (prefixes.length === 0 || isHostAt(bytes, nextHopAt, length) || (nextHop === "::" && linkLocal !== null))
+    return null;
   return {
     kind: "update.invalid-next-hop",
     detail: `next hop ${nextHop}`,
@@ -62,15 +66,12 @@ export const readMpUnreach: ReadAttribute = (bytes, from, to, context, into) => 
   const pathIds = hasPathIds(family, context) ? [] : null;
   const bad = readPrefixes(bytes, from + 3, to, family, prefixes, pathIds);
   if (bad !== null) return malformed(bad.detail, bad.at, NLRI_SECTION);
-  into.mpUnreach = { family, prefixes, ...withPathIds(pathIds) };
+  into.mpUnreach = { family, prefixes, ...(pathIds === null || pathIds.length === 0 ? null : { pathIds }) };
   return null;
 };
 
 export const hasPathIds = (family: AddressFamily, context: UpdateContext): boolean =>
   context.addPathReceive !== undefined && context.addPathReceive.includes(family);
-
-const withPathIds = (pathIds: readonly number[] | null): { readonly pathIds?: readonly number[] } =>
-  pathIds === null || pathIds.length === 0 ? {} : { pathIds };
 
 function agreedFamily(afi: number, safi: number, context: UpdateContext): AddressFamily | null {
   const family = familyFromCodes(afi, safi);
@@ -84,14 +85,17 @@ function isNextHopLength(family: AddressFamily, length: number, context: UpdateC
 }
 
 /** A second half that is no link-local address is ignored. */
-function linkLocalAt(bytes: Uint8Array, at: number): Ipv6 | null {
-  const second = ipFromBytes(bytes.subarray(at, at + 16));
-  return isLinkLocal(second) ? (second as Ipv6) : null;
-}
+const isLinkLocalAt = (bytes: Uint8Array, at: number): boolean =>
+  bytes[at] === 0xfe && (bytes[at + 1]! & 0xc0) === 0x80;
 
-/** A link-local second half can stand alone. */
-const isUsable = (nextHop: IpAddress, linkLocal: Ipv6 | null): boolean =>
-  isUnicastHost(nextHop) || (nextHop === "::" && linkLocal !== null);
+/** False for an address that no packet can be sent to: zero, loopback, multicast, and class E of IPv4. */
+function isHostAt(bytes: Uint8Array, at: number, length: number): boolean {
+  const first = bytes[at]!;
+  if (length === 4) return first !== 0 && first !== 127 && first < 224;
+  if (first !== 0) return first !== 0xff;
+  for (let i = 1; i < 15; i++) if (bytes[at + i] !== 0) return true;
+  return bytes[at + 15]! > 1;
+}
 
 /** @throws RangeError for routes of a family that is not ours */
 export function writeMpReach(value: MpReach | ForeignFamily, out: Writer): void {

@@ -1,10 +1,10 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { ip, ipFromBytes } from "../../addr/ip.ts";
+import { ipFromBytes } from "../../addr/ip.ts";
 import { parsePrefix, type Prefix, prefixOf } from "../../addr/prefix.ts";
 import { Writer } from "../../base/bytes.ts";
 import type { AddressFamily } from "./families.ts";
-import { isUnicastHost, prefixProblem, prefixSize, readPrefixes, writePrefix } from "./nlri.ts";
+import { prefixProblem, prefixSize, readPrefixes, writePrefix } from "./nlri.ts";
 
 describe("prefixes", () => {
   it("are read as they were written, whatever their length (BGP-4271-4.3-02, BGP-4271-4.3-03)", () => {
@@ -65,12 +65,5 @@ describe("prefixes", () => {
       ["2001:db8::1/128", null],
     ] as const)
       expect(prefixProblem(parsePrefix(text)!), text).toBe(problem);
-  });
-
-  it("have next hops that a packet can be sent to", () => {
-    const hosts = ["10.0.0.1", "223.255.255.254", "2001:db8::1", "fe80::1"];
-    const others = ["0.0.0.0", "0.0.0.1", "127.0.0.1", "224.0.0.1", "255.255.255.255", "::", "::1", "ff02::1"];
-    expect(hosts.filter((text) => !isUnicastHost(ip(text)))).toEqual([]);
-    expect(others.filter((text) => isUnicastHost(ip(text)))).toEqual([]);
   });
 });

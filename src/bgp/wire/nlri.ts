@@ -1,4 +1,4 @@
-import { type IpAddress, ipFromBytes, ipToBytes } from "../../addr/ip.ts";
+import { type Ipv4, ipToBytes, ipv6At } from "../../addr/ip.ts";
 import { type Prefix, prefixAddress, prefixLength } from "../../addr/prefix.ts";
 import { u32At, type Writer } from "../../base/bytes.ts";
 import type { AddressFamily } from "./families.ts";
@@ -72,8 +72,12 @@ function ipv6Prefix(bytes: Uint8Array, at: number, length: number): Prefix {
   const octetCount = (length + 7) >> 3;
   for (let i = 0; i < 16; i++) scratch[i] = i < octetCount ? bytes[at + i]! : 0;
   if (octetCount > 0) scratch[octetCount - 1]! &= maskOf(length - (octetCount - 1) * 8);
-  return (ipFromBytes(scratch) + SLASH[length]!) as Prefix;
+  return (ipv6At(scratch, 0) + SLASH[length]!) as Prefix;
 }
+
+/** The address in the four octets from `at`, which are there. */
+export const ipv4At = (bytes: Uint8Array, at: number): Ipv4 =>
+  (DOTTED[bytes[at]!]! + DOTTED[bytes[at + 1]!]! + DOTTED[bytes[at + 2]!]! + OCTET[bytes[at + 3]!]!) as Ipv4;
 
 export function writePrefix(prefix: Prefix, out: Writer): void {
   const length = prefixLength(prefix);
@@ -108,11 +112,4 @@ export function prefixProblem(prefix: Prefix): string | null {
   if (first >= 224 && length >= 4) return first >= 240 ? "class E prefix" : "multicast prefix";
   if (first === 127 && length >= 8) return "loopback prefix";
   return first === 0 && length >= 8 ? "prefix of network zero" : null;
-}
-
-/** True for an address that a packet can be sent to as a next hop: no zero, loopback, multicast or class E. */
-export function isUnicastHost(address: IpAddress): boolean {
-  const octets = ipToBytes(address);
-  if (octets.length === 4) return octets[0] !== 0 && octets[0] !== 127 && octets[0]! < 224;
-  return octets[0] !== 0xff && address !== "::" && address !== "::1";
 }
