@@ -252,6 +252,20 @@ describe("a connection of the peer", () => {
     expect(play.states).toBe("active #3; idle #0, idleHold 4000");
   });
 
+  it("is no storm, however often the peer calls and fails (BGP-4271-8-12)", () => {
+    const play = new Play({ ...PEER, passive: true }).start();
+    let admitted = 0;
+    for (let calls = 0; calls < 6000; calls++) {
+      play.pass(100);
+      if (!play.do({ type: "accepted" }).includes("admit")) continue;
+      admitted++;
+      play.on("incoming", { type: "faulted", fault: { kind: "header.not-synchronized" } });
+    }
+    // Ten minutes of which all but the first are waits of 30 s.
+    expect(admitted).toBeLessThan(30);
+    expect(admitted).toBeGreaterThan(15);
+  });
+
   it("counts as the peer's failure for the connection that we dial", () => {
     const play = new Play().start();
     for (const counter of [1, 2]) {

@@ -86,6 +86,8 @@ const DOWN = "idle #3, idleHold 4000";
 const SAME = "same";
 const OPENED = "open-sent #2, hold 240000 | send open";
 const CONFIRM = "open-confirm #2, hold 9000, keepalive 3000";
+/** The peer may have to wait for BFD as long as we might. */
+const STRICT = "open-confirm #2, hold 30000, keepalive 3000";
 const PARKED = "idle #2, idleHold 5000";
 const AGAIN = "idle #2, idleHold 5000";
 const DELAYED_OPEN = `${CONFIRM} | send open | send keepalive`;
@@ -126,7 +128,7 @@ const CELLS: Record<EventName, Row> = {
   "route refresh": [SAME, unwanted, unwanted, unwanted, unwanted, sends("5/1 05"), sends("5/2 05"), sends("5/2 05"), `${LIVES} | refresh`],
   "sent update": [SAME, SAME, SAME, SAME, SAME, SAME, SAME, SAME, "established #2, hold 3000, keepalive 3000, sendHold 400000"],
   drained: [SAME, SAME, SAME, SAME, SAME, SAME, SAME, SAME, "established #2, hold 3000, keepalive 1500, sendHold 480000"],
-  "bfd up": [SAME, SAME, SAME, SAME, SAME, SAME, SAME, `${CONFIRM} | send keepalive`, SAME],
+  "bfd up": [SAME, SAME, SAME, SAME, SAME, SAME, SAME, `${STRICT} | send keepalive`, SAME],
   "bfd down": [SAME, SAME, SAME, SAME, SAME, SAME, SAME, SAME, `${sends("6/10")} hard`],
 };
 
@@ -389,14 +391,14 @@ describe("BFD in strict mode", () => {
 
   it("holds our KEEPALIVE back until BFD is up, when both sides ask for it (BFD-STRICT-01)", () => {
     expect(run(STATES["open-sent"], hears, strict)).toBe("open-confirm #2, bfdHold 30000");
-    expect(run(STATES["open-sent"], hears, strict, { isBfdUp: true })).toBe(`${CONFIRM} | send keepalive`);
+    expect(run(STATES["open-sent"], hears, strict, { isBfdUp: true })).toBe(`${STRICT} | send keepalive`);
     expect(run(STATES["open-sent"], EVENTS.open, strict)).toBe(`${CONFIRM} | send keepalive`);
     expect(run(STATES["open-sent"], hears, PEER)).toBe(`${CONFIRM} | send keepalive`);
     expect(run(STATES["active, OPEN delayed"], hears, strict)).toBe("open-confirm #2, bfdHold 30000 | send open");
   });
 
   it("lets the session come up whichever is there first, BFD or the peer's KEEPALIVE (BFD-STRICT-01)", () => {
-    expect(run(waiting, EVENTS["bfd up"], strict)).toBe(`${CONFIRM} | send keepalive`);
+    expect(run(waiting, EVENTS["bfd up"], strict)).toBe(`${STRICT} | send keepalive`);
     const confirmed = step(waiting, EVENTS.keepalive, contextOf(strict)).state;
     expect(run(confirmed, EVENTS["bfd up"], strict)).toBe(
       "established #2, hold 9000, keepalive 3000, sendHold 480000 | send keepalive",

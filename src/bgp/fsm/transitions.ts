@@ -91,7 +91,12 @@ export function confirm(counter: number, session: Negotiated, context: Context, 
 }
 
 function confirmed(counter: number, session: Negotiated, context: Context): OpenConfirm {
-  const [hold, keepalive] = [holdDeadline(session, context), keepaliveDeadline(session, context)];
+  const keepalive = keepaliveDeadline(session, context);
+  const negotiated = holdDeadline(session, context);
+  // In strict mode the peer may still wait for its own end of BFD, and is silent meanwhile.
+  const patient = bfdHoldDeadline(context);
+  const isPatient = session.bfdStrict && negotiated !== null && patient > negotiated;
+  const hold = isPatient ? patient : negotiated;
   return { name: "open-confirm", counter, hold, keepalive, session, bfdHold: null, isConfirmed: false };
 }
 

@@ -88,7 +88,7 @@ export class Simulation {
   readonly random: () => number;
   readonly #queue: { readonly at: number; readonly order: number; readonly run: () => void }[] = [];
   #order = 0;
-  #connections = 0;
+  connectionCount = 0;
 
   constructor(seed: number, a: FsmPeer, b: FsmPeer) {
     this.random = randomFrom(seed);
@@ -167,6 +167,9 @@ export class Simulation {
     if (before === 0 && speaker.sessions.length > 0) {
       speaker.establishedCount++;
       this.#note(`${speaker.name} is established on ${speaker.connection}`);
+      // Its first route goes out at once; the other side must be ready for it.
+      const end = speaker.sessions[0] === undefined ? null : speaker.links[speaker.sessions[0]];
+      if (end?.other) this.#deliver(end, end.other, { type: "received-update", decoded: ROUTE });
     }
     const deadline = peeringDeadline(peering);
     const epoch = ++speaker.epoch;
@@ -202,7 +205,7 @@ export class Simulation {
         this.at(this.now, () => this.#happens(end, { type: "drained" }));
         break;
       case "drop":
-        this.#note(`${speaker.name} drops ${slot} ${end?.connection}: ${action.cause.kind} ${action.end}`);
+        this.#note(`${speaker.name} drops ${slot} ${end?.connection}: ${causeOf(action)}`);
         speaker.links[slot] = null;
         if (end === null) return;
         end.owner = null;
@@ -215,7 +218,7 @@ export class Simulation {
 
   /** The two sides learn that TCP is up at times of their own. */
   #dial(speaker: Speaker): void {
-    const connection = ++this.#connections;
+    const connection = ++this.connectionCount;
     const end: End = {
       connection,
       host: speaker,
@@ -303,8 +306,16 @@ export class Simulation {
   }
 }
 
+const ROUTE = {
+  update: { type: "update", withdrawn: [], attributes: {}, opaque: [], nlri: [] },
+  faults: [],
+} as const;
+
 const later = (one: { at: number; order: number }, other: { at: number; order: number }): boolean =>
   one.at > other.at || (one.at === other.at && one.order > other.order);
+
+const causeOf = ({ cause, end }: Action & { type: "drop" }): string =>
+  `${cause.kind === "fault" ? cause.fault.kind : cause.kind}, ${end}`;
 
 function eventOf(message: Message): Event {
   switch (message.type) {
