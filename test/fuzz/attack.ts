@@ -22,8 +22,11 @@ export class Attack {
   readonly #target: FuzzTarget;
   readonly #mutator: Mutator;
   readonly #seed: number;
+  readonly #current: Int32Array;
 
-  constructor(target: FuzzTarget, seed: number) {
+  /** @param current  its one number tells another thread which input is being tried: the one that hangs, if one does */
+  constructor(target: FuzzTarget, seed: number, current: Int32Array = new Int32Array(1)) {
+    this.#current = current;
     this.#target = target;
     this.#mutator = new Mutator(target);
     this.#seed = seed;
@@ -34,25 +37,31 @@ export class Attack {
     return this.#mutator.systematic.length;
   }
 
+  /** The input of this number. */
+  input(index: number): Uint8Array {
+    return this.#mutator.at(index, new Random(this.#seed, index));
+  }
+
   /** Inputs number `from` up to `to` - 1; the first finding ends it. */
   run(from: number, to: number): Finding | null {
     const { decode, law } = this.#target;
     for (let index = from; index < to; index++) {
-      const input = this.#mutator.at(index, new Random(this.#seed, index));
+      const input = this.input(index);
+      this.#current[0] = index;
       const started = performance.now();
       try {
         decode(input);
       } catch (error) {
-        return this.#finding(index, input, error);
+        return this.finding(index, error);
       }
       if (performance.now() - started > INPUT_MILLIS_MAX && this.#isSlow(input)) {
-        return this.#finding(index, input, `takes more than ${INPUT_MILLIS_MAX} ms`);
+        return this.finding(index, `takes more than ${INPUT_MILLIS_MAX} ms`);
       }
       if (law === undefined || (index % LAW_EVERY !== 0 && index >= this.systematicCount)) continue;
       try {
         law(input);
       } catch (error) {
-        return this.#finding(index, input, error);
+        return this.finding(index, error);
       }
     }
     return null;
@@ -67,9 +76,10 @@ export class Attack {
     return true;
   }
 
-  #finding(index: number, input: Uint8Array, cause: unknown): Finding {
+  /** The input is made anew: the decoder may have written to the one that it got. */
+  finding(index: number, cause: unknown): Finding {
     const what = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
-    const hex = Buffer.from(input).toString("hex");
+    const hex = Buffer.from(this.input(index)).toString("hex");
     return { target: this.#target.name, seed: this.#seed, index, hex, what };
   }
 }

@@ -6,12 +6,12 @@
 import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
 import { Worker } from "node:worker_threads";
-import type { Finding } from "./attack.ts";
+import { Attack, type Finding } from "./attack.ts";
 import { TARGETS } from "./targets.ts";
 import type { WorkerAnswer, WorkerTask } from "./worker.ts";
 
 const COUNT_DEFAULT = 10_000_000;
-/** A worker that finishes no batch in this time hangs in one of its inputs. */
+/** A worker that is at one input for so long will not come back from it. */
 const HANG_MILLIS = 60_000;
 const PROGRESS_MILLIS = 1_000;
 
@@ -34,24 +34,26 @@ const unknown = positionals.filter((name) => !TARGETS.some((target) => target.na
 const names = positionals.length > 0 ? positionals : TARGETS.map((target) => target.name);
 
 const findings: Finding[] = [];
+/** The number of the input that each target is at. */
 const running = new Map<string, Int32Array>();
 const started = performance.now();
 let doneCount = 0;
 
 async function attack(name: string): Promise<void> {
-  const progress = new SharedArrayBuffer(4);
-  const task: WorkerTask = { target: name, seed, from, count, progress };
+  const current = new SharedArrayBuffer(4);
+  const task: WorkerTask = { target: name, seed, from, count, current };
   const worker = new Worker(new URL("./worker.ts", import.meta.url), { workerData: task });
-  const done = new Int32Array(progress);
-  running.set(name, done);
+  const at = new Int32Array(current);
+  running.set(name, at);
   const answer = await new Promise<WorkerAnswer>((resolve, reject) => {
     let [seen, seenAt] = [-1, performance.now()];
     const watch = setInterval(() => {
-      const now = Atomics.load(done, 0);
+      const now = Atomics.load(at, 0);
       if (now !== seen) [seen, seenAt] = [now, performance.now()];
       if (performance.now() - seenAt < HANG_MILLIS) return;
-      const what = `hangs in one of the inputs from number ${from + now}: try them with --from and --count`;
-      resolve({ finding: { target: name, seed, index: from + now, hex: "", what }, seconds: 0 });
+      const target = TARGETS.find((one) => one.name === name)!;
+      const finding = new Attack(target, seed).finding(now, `takes more than ${HANG_MILLIS / 1_000} s`);
+      resolve({ finding, seconds: 0 });
       void worker.terminate();
     }, PROGRESS_MILLIS);
     worker.once("message", (message: WorkerAnswer) => resolve(message));
@@ -81,7 +83,9 @@ function say(line: string): void {
 /** One line, over and over, where there is somebody to look at it. */
 const ticker = setInterval(() => {
   if (!isTerminal) return;
-  const parts = [...running].map(([name, done]) => `${name} ${((Atomics.load(done, 0) * 100) / count).toFixed(0)} %`);
+  const parts = [...running].map(
+    ([name, at]) => `${name} ${(((Atomics.load(at, 0) - from) * 100) / count).toFixed(0)} %`,
+  );
   process.stdout.write(`\r\u001b[K${doneCount}/${names.length}  ${parts.join("  ")}`);
 }, PROGRESS_MILLIS);
 

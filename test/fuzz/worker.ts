@@ -10,8 +10,8 @@ export interface WorkerTask {
   readonly seed: number;
   readonly from: number;
   readonly count: number;
-  /** One number: how many inputs are done. */
-  readonly progress: SharedArrayBuffer;
+  /** One number: the input that is being tried. */
+  readonly current: SharedArrayBuffer;
 }
 
 export interface WorkerAnswer {
@@ -26,18 +26,16 @@ const GROWTH_OCTETS_MAX = 8 * 1024 * 1024;
 setFlagsFromString("--expose-gc");
 const collect = runInNewContext("gc") as () => void;
 
-function run({ target: name, seed, from, count, progress }: WorkerTask): WorkerAnswer {
+function run({ target: name, seed, from, count, current }: WorkerTask): WorkerAnswer {
   const target = TARGETS.find((one) => one.name === name)!;
-  const done = new Int32Array(progress);
   const started = performance.now();
   const seconds = (): number => (performance.now() - started) / 1_000;
-  const attack = new Attack(target, seed);
+  const attack = new Attack(target, seed, new Int32Array(current));
   const warm = Math.min(count, Math.max(attack.systematicCount, Math.ceil(count / 10)));
   let heapWarm: number | null = null;
   for (let index = 0; index < count; index += BATCH) {
     const finding = attack.run(from + index, from + Math.min(index + BATCH, count));
     if (finding !== null) return { finding, seconds: seconds() };
-    Atomics.store(done, 0, Math.min(index + BATCH, count));
     if (heapWarm === null && index >= warm) heapWarm = heapUsed();
   }
   const grown = heapUsed() - (heapWarm ?? Infinity);
