@@ -10,6 +10,8 @@ import { parsePrefix } from "../../src/addr/prefix.ts";
 import { Speaker } from "../../src/bgp/session/speaker.ts";
 import { Asn } from "../../src/bgp/wire/asn.ts";
 import { BfdSessions } from "../../src/daemon/bfd-sessions.ts";
+import { RouterDiscovery } from "../../src/l2/session/router-discovery.ts";
+import { routerSegments } from "../../src/linux/io/router-segment.ts";
 import { systemClock, systemEntropy } from "../../src/linux/io/system-clock.ts";
 import { tcpDialer, tcpListener } from "../../src/linux/io/tcp.ts";
 import { Metrics } from "../../src/telemetry/metrics.ts";
@@ -38,6 +40,11 @@ bfd.onChange(({ name, state, controlPlaneIndependent }) => {
   say();
 });
 
+const discovery = new RouterDiscovery(
+  { clock: systemClock, entropy: systemEntropy, segments: routerSegments, log },
+  () => say(),
+);
+
 let answered = 0;
 let ended = false;
 let isSaying = false;
@@ -53,6 +60,7 @@ function say(): void {
       ended,
       peers: speaker.peers(),
       received: Object.fromEntries([...speaker.received()].map(([name, routes]) => [name, [...routes.values()]])),
+      discovered: start.discover === undefined ? null : discovery.status(start.discover.name).router,
       bfd: bfd.status(),
       traffic: { sent: tap.sent, received: tap.received },
     };
@@ -103,6 +111,7 @@ const listening = await Promise.all(
   ),
 );
 speaker.onChange(say);
+if (start.discover !== undefined) discovery.setLinks(new Map([[start.discover.name, start.discover]]));
 createInterface({ input: process.stdin })
   .on("line", (line) => void obey(JSON.parse(line) as Order))
   .on("close", () => process.exit(0));

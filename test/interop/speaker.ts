@@ -1,6 +1,8 @@
 import { readFileSync } from "node:fs";
+import type { Ipv6 } from "../../src/addr/ip.ts";
 import type { BfdSessionConfig, BfdSessionStatus } from "../../src/bfd/session/session-config.ts";
 import type { PeerConfig, PeerStatus, ReceivedRoute, RouteAttributes } from "../../src/bgp/session/speaker.ts";
+import type { RouterLink } from "../../src/l2/session/router-discovery.ts";
 import type { ListenOptions, Md5Key } from "../../src/ports/stream.ts";
 import type { ManagedProcess, Processes } from "../../lab/rack/processes.ts";
 import { type Seen, waitFor } from "../../lab/wait.ts";
@@ -16,6 +18,8 @@ export interface SpeakerStart {
   readonly addresses: readonly string[];
   /** The process before this one has kept its routes at the peers. */
   readonly restarted?: boolean;
+  /** Look for the router on this interface, and let it find us. */
+  readonly discover?: { readonly name: string } & RouterLink;
   readonly listen: readonly (Omit<ListenOptions, "local"> & { readonly address: string; readonly port: number })[];
 }
 
@@ -42,6 +46,8 @@ export interface SpeakerView {
   readonly ended: boolean;
   readonly peers: readonly PeerStatus[];
   readonly received: Readonly<Record<string, readonly ReceivedRoute[]>>;
+  /** The address of the router on the interface of `discover`. */
+  readonly discovered: Ipv6 | null;
   readonly bfd: readonly BfdSessionStatus[];
   readonly traffic: { readonly sent: Traffic; readonly received: Traffic };
 }

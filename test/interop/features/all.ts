@@ -14,6 +14,7 @@ import {
   routeRefresh,
   twoOctetAs,
 } from "./session.ts";
+import { unnumbered } from "./unnumbered.ts";
 
 /** The rows of the table, in its order. */
 export const FEATURES: readonly Feature[] = [
@@ -37,4 +38,5 @@ export const FEATURES: readonly Feature[] = [
   holdExpiry,
   notificationText,
   bfd,
+  unnumbered,
 ];

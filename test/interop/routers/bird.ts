@@ -16,6 +16,7 @@ export const bird: RouterKind = {
   package: "bird2",
   programsKernel: true,
   lacks: {
+    unnumbered: "it finds no neighbour by its router advertisements",
     "two-octet-as": "without the capability it takes no neighbour with a number above 65535",
   },
   obstacle: () => (existsSync(BIRD) ? null : "BIRD is not installed (package bird2)"),

@@ -14,11 +14,13 @@ export const exabgp: RouterKind = {
   package: "exabgp",
   programsKernel: false,
   lacks: {
-    role: "ExaBGP 4 has no roles",
+    role: "version 4 has none",
     "graceful-restart": "it has no table: what is to be kept is for the programs behind it to know",
-    bfd: "it has no BFD",
+    bfd: "it has none",
+    unnumbered: "it needs an address for a neighbour",
   },
   partly: {
+    "both-families": "it cannot handle connections that cross, so only we dial, here and below",
     gtsm: "it sends 255 and does not look at what it receives",
     "notification-text":
       "it fails to decode a text and answers with an error of its own; the text that it sends is always the same",
@@ -57,8 +59,6 @@ class Exabgp implements Router {
       "exabgp.daemon.drop": "false",
       "exabgp.api.cli": "false",
       "exabgp.api.ack": "false",
-      "exabgp.log.all": "true",
-      "exabgp.log.level": "DEBUG",
     });
     await this.#daemons.listening();
   }
@@ -175,7 +175,8 @@ function configText(settings: RouterSettings, neighbor: string, stage: Stage): s
     `  peer-as ${settings.twoOctetAs === true ? AS_TRANS : (settings.peerAsn ?? OUR_ASN)};`,
     "  listen 179;",
     `  hold-time ${settings.holdTimeSeconds ?? 90};`,
-    ...line(settings.passive, "  passive true;"),
+    // It cannot handle connections that cross: where both sides dial, it resets one after the other.
+    ...line(settings.passive ?? true, "  passive true;"),
     ...line(settings.password, `  md5-password "${settings.password}";`),
     ...line(settings.gtsm, "  outgoing-ttl 255;\n  incoming-ttl 255;"),
     "  capability {",

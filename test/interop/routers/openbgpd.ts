@@ -18,10 +18,11 @@ export const openbgpd: RouterKind = {
   package: "openbgpd",
   programsKernel: false,
   lacks: {
-    "extended-messages": "OpenBGPD 7 has none",
-    "extended-next-hop": "OpenBGPD 7 does not have it",
+    "extended-messages": "version 7 has none",
+    "extended-next-hop": "version 7 has none",
     "graceful-restart-helper": "it does not keep its own routes over a restart",
-    bfd: "it has no BFD",
+    bfd: "it has none",
+    unnumbered: "it needs an address for a neighbour",
   },
   partly: {
     md5: "on Linux its listener has no keys, so that only the sessions that it dials can be signed",
