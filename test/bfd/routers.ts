@@ -27,6 +27,8 @@ export interface BfdRouter {
   readonly name: string;
   /** Sessions that are up, by the address of our end. */
   up(): readonly string[];
+  /** Why the others are not, in words, by the same. */
+  down(): ReadonlyMap<string, string>;
   /** Turns the session to `remote` administratively off, and on again. */
   setEnabled(remote: string, enabled: boolean): void;
   /** Without a word to anybody. */
@@ -68,6 +70,12 @@ async function end(pids: readonly number[]): Promise<void> {
   signal(pids.filter(isThere), "SIGKILL");
 }
 
+interface FrrPeer {
+  readonly peer: string;
+  readonly status: string;
+  readonly diagnostic?: string;
+}
+
 /** FRR's zebra and bfdd. */
 export function startFrr(
   net: Namespaces,
@@ -104,12 +112,15 @@ ${session.multihop ? "  minimum-ttl 250\n" : ""}  no shutdown
       timeout: 10_000,
       stdio: ["ignore", "pipe", "ignore"],
     });
+  const shown = (): readonly FrrPeer[] => JSON.parse(vtysh("show bfd peers json")) as readonly FrrPeer[];
   return {
     name: "frr",
-    up() {
-      const shown = JSON.parse(vtysh("show bfd peers json")) as readonly { peer: string; status: string }[];
-      return shown.filter(({ status }) => status === "up").map(({ peer }) => peer);
-    },
+    up: () =>
+      shown()
+        .filter(({ status }) => status === "up")
+        .map(({ peer }) => peer),
+    down: () =>
+      new Map(shown().flatMap((it) => (it.status === "up" ? [] : [[it.peer, it.diagnostic ?? it.status] as const]))),
     setEnabled(remote, enabled) {
       const session = sessions.find((it) => it.remote === remote)!;
       vtysh("configure terminal", "bfd", peerLine(session), enabled ? "no shutdown" : "shutdown");
@@ -132,7 +143,7 @@ export async function startBird(
 ): Promise<BfdRouter> {
   const name = net.full(namespace);
   const folder = mkdtempSync(join(tmpdir(), "bfd-bird-"));
-  const [config, control, pidFile] = [join(folder, "bird.conf"), join(folder, "ctl"), join(folder, "pid")];
+  const [config, control] = [join(folder, "bird.conf"), join(folder, "ctl")];
   const write = (wanted: readonly RouterSession[]): void => {
     const auth = wanted.find((session) => session.auth)?.auth;
     const common = `min rx interval ${timers.intervalMillis} ms; min tx interval ${timers.intervalMillis} ms;
@@ -148,17 +159,24 @@ export async function startBird(
     writeFileSync(config, text);
   };
   write(sessions);
-  const child = spawn("ip", ["netns", "exec", name, "bird", "-f", "-c", config, "-s", control, "-P", pidFile], {
+  const child = spawn("ip", ["netns", "exec", name, "bird", "-f", "-c", config, "-s", control], {
     stdio: "ignore",
   });
   const birdc = (...words: readonly string[]): string =>
     execFileSync("birdc", ["-s", control, ...words], { encoding: "utf8", timeout: 10_000 });
   for (let tries = 0; tries < 300 && !existsSync(control); tries++) await new Promise((done) => setTimeout(done, 10));
-  const pids = [child.pid!, ...runningPids([pidFile])];
+  const pids = [child.pid!]; // `ip` has become BIRD
   asIfAlone(pids);
   return {
     name: "bird",
     up: () => [...birdc("show", "bfd", "sessions").matchAll(/^(\S+)\s+\S+\s+Up\b/gm)].map(([, remote]) => remote!),
+    // BIRD shows no diagnostic; only AdminDown makes a session go down before its Detection Time.
+    down: () =>
+      new Map(
+        [...birdc("show", "bfd", "sessions").matchAll(/^(\S+)\s+\S+\s+(?:Down|Init|AdminDown)\b/gm)].map(
+          ([, remote]) => [remote!, "neighbor signaled session down"] as const,
+        ),
+      ),
     setEnabled(remote, enabled) {
       write(enabled ? sessions : sessions.filter((session) => session.remote !== remote));
       birdc("configure");
