@@ -92,4 +92,15 @@ describe("BFD", () => {
     net.up(openWith());
     expect(net.status().state).toBe("established");
   });
+
+  it("that was up before the session was begun anew is up for the new one, and can go down", () => {
+    const net = established();
+    net.a.setBfdState("b", "up");
+    net.a.setPeers([{ ...net.peers.a[0]!, ttl: 3 }]);
+    net.clear();
+    net.up();
+    expect(net.status()).toMatchObject({ bfd: "up", establishedCount: 1 });
+    net.a.setBfdState("b", "down");
+    expect(net.status().state).toBe("idle");
+  });
 });

@@ -45,6 +45,8 @@ export class Speaker {
   readonly #dynamicNames = new Set<string>();
   /** Stopped because their peer left the configuration; their last words are still on the way. */
   readonly #leaving = new Set<PeerSession>();
+  /** What BFD said last of the path to each peer: a session that is begun anew has to know. */
+  readonly #bfd = new Map<string, { readonly state: BfdState; readonly controlPlaneIndependent: boolean }>();
   readonly #listenings = new Set<Listening>();
   readonly #listeners: (() => void)[] = [];
   readonly #waiting = new Set<() => void>();
@@ -116,6 +118,8 @@ export class Speaker {
     state: BfdState,
     { controlPlaneIndependent = false }: { readonly controlPlaneIndependent?: boolean } = {},
   ): void {
+    if (state === "unknown") this.#bfd.delete(peerName);
+    else this.#bfd.set(peerName, { state, controlPlaneIndependent });
     this.#sessions.get(peerName)?.setBfdState(state, controlPlaneIndependent);
   }
 
@@ -200,6 +204,8 @@ export class Speaker {
     this.#sessions.set(peer.name, session);
     if (this.#routes !== null) session.setRoutes(this.#routes);
     if (this.#isDraining) session.setDraining(true);
+    const bfd = this.#bfd.get(peer.name);
+    if (bfd !== undefined) session.setBfdState(bfd.state, bfd.controlPlaneIndependent);
     return session;
   }
 

@@ -169,11 +169,14 @@ export function rawRack(options: RackOptions = {}) {
   let connectionCount = 0;
   let maxLength = MESSAGE_LENGTH_MAX;
   let longest = 0;
-  const handler: StreamHandler = {
+  const handlerOf = (own: ByteStream): StreamHandler => ({
     onOpen: () => {},
     onDrain: () => {},
-    onEnd: () => void (stream = null),
+    onEnd: () => {
+      if (stream === own) stream = null;
+    },
     onData(bytes) {
+      if (stream !== own) return;
       buffer = Uint8Array.of(...buffer, ...bytes);
       for (;;) {
         const framed = frame(buffer, maxLength);
@@ -185,12 +188,12 @@ export function rawRack(options: RackOptions = {}) {
         buffer = buffer.slice(framed.bytes.length);
       }
     },
-  };
+  });
   const accept = (accepted: ByteStream): StreamHandler => {
     connectionCount++;
     buffer = new Uint8Array(0);
     stream = accepted as typeof stream;
-    return handler;
+    return handlerOf(accepted);
   };
   net.network.listen(HOSTS.b[0], 179, accept);
   const raw = {
