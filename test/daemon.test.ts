@@ -1,6 +1,8 @@
 import type { ChildProcess } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { readRecording } from "../src/bgp/session/recording.ts";
+import { replay } from "../src/bgp/session/replay.ts";
 import { NodeUnderTest } from "./support/node-under-test.ts";
 import { needsRoot } from "./support/privileges.ts";
 import { until } from "./support/until.ts";
@@ -61,14 +63,36 @@ describe.runIf(needsRoot === null)("a daemon on a node", () => {
     expect(node.cli("a", "status").status).toBe(1);
   }, 60_000);
 
-  it("shows passwords of its flags neither in the list of processes nor in log and status", async () => {
+  it("says of a peer that does not answer why that may be, and writes down what happened", async () => {
+    node.startDaemon("a", controlPlane);
+    await vipsAreThere();
+    await until("it is known what is wrong", () => node.cli("a", "status").stdout.includes("to do: "), 20_000);
+    const peer = node.cli("a", "peer", "10.0.0.9");
+    expect(peer.status).toBe(3);
+    expect(peer.stdout).toMatch(/Problem: +there is no route to 10\.0\.0\.9\n +Fix: +check the interface/);
+    expect(peer.stdout).toContain("no policy: nothing is accepted (RFC 8212)");
+    const file = node.path("peer.jsonl");
+    const recorded = node.cli("a", "peer", "10.0.0.9", "--record", file);
+    expect(recorded.stderr).toMatch(/^\d+ octets written to /);
+    expect(recorded.status).toBe(0);
+    const recording = readRecording(readFileSync(file, "utf8"));
+    expect(replay(recording).difference).toBeNull();
+    expect(recording.entries.length).toBeGreaterThan(1);
+    expect(node.cli("a", "peer", "10.0.0.9", "--record", "-", "--format", "mrt").status).toBe(0);
+    expect(node.cli("a", "peer", "tor-9")).toMatchObject({ status: 1, stdout: "" });
+    expect(node.cli("a", "peer", "10.0.0.9", "--record", "/nowhere/x").stderr).toContain("ENOENT");
+  }, 60_000);
+
+  it("shows passwords of its flags neither in the list of processes nor in log, status and recordings", async () => {
     const flags = ["--bgppeers", "10.0.0.9:65000:hunter2"];
     const daemon = node.startDaemon("a", { ...controlPlane, bgp_peers: "" }, [], flags);
     await vipsAreThere();
     expect(readFileSync(`/proc/${daemon.pid}/cmdline`, "utf8")).toMatch(/^vipcast manager\0*$/);
     const { stdout } = node.cli("a", "status", "-o", "json");
     expect(stdout).toContain("10.0.0.9");
-    expect(stdout + node.log("a")).not.toContain("hunter2");
+    const recording = node.cli("a", "peer", "10.0.0.9", "--record", "-").stdout;
+    expect(recording).toContain("vipcast-bgp-recording");
+    expect(stdout + recording + node.log("a")).not.toContain("hunter2");
   }, 60_000);
 
   it("takes over what a killed run left, and removes what is no longer wanted", async () => {
