@@ -30,7 +30,19 @@ export function parsePrefix(text: string): Prefix | null {
 }
 
 export const prefixAddress = (prefix: Prefix): IpAddress => prefix.slice(0, prefix.lastIndexOf("/")) as IpAddress;
-export const prefixLength = (prefix: Prefix): number => Number(prefix.slice(prefix.lastIndexOf("/") + 1));
+/** By hand: each route that is packed or received is asked for it. */
+export function prefixLength(prefix: Prefix): number {
+  let length = 0;
+  for (let at = prefix.length - 1, scale = 1; at >= 0; at--, scale *= 10) {
+    const code = prefix.charCodeAt(at);
+    if (code === SLASH) break;
+    length += (code - DIGIT_ZERO) * scale;
+  }
+  return length;
+}
+const SLASH = 0x2f;
+const DIGIT_ZERO = 0x30;
+
 export const prefixFamily = (prefix: Prefix): Family => (prefix.includes(":") ? 6 : 4);
 
 export function prefixContains(prefix: Prefix, address: IpAddress): boolean {
