@@ -52,7 +52,7 @@ const FIGURE_WIDTH = 24;
 /** Rounds of one measurement; what else runs on the machine disturbs some of them and never helps one. */
 const ROUND_COUNT = 9;
 const ROUND_SECONDS = 0.15;
-const WARM_UP_SECONDS = 0.3;
+const WARM_UP_SECONDS = 0.8;
 const PREPARED_COUNT = 60;
 
 /** Processor time of all threads of this process so far, garbage collection and compilation included. */

@@ -40,9 +40,8 @@ export class DesiredRoutes {
     this.#interned = isFull ? new Map() : before.#interned;
     const changed: DesiredRoute[] = [];
     let keptCount = 0;
-    // Routes often come with the very object of the one before.
-    let given: RouteAttributes | null = null;
-    let shared: RouteAttributes = {};
+    // Many routes come with the very same object.
+    const known = new Map<RouteAttributes, RouteAttributes>();
     for (const [prefix, attributes] of wanted) {
       const old = before === null ? undefined : before.#routes.get(prefix);
       if (old !== undefined) keptCount++;
@@ -50,8 +49,8 @@ export class DesiredRoutes {
         this.#routes.set(prefix, old);
         continue;
       }
-      if (given !== attributes) shared = this.#intern(attributes);
-      given = attributes;
+      let shared = known.get(attributes);
+      if (shared === undefined) known.set(attributes, (shared = this.#intern(attributes)));
       const route = old === undefined ? routeOf(prefix, shared) : { ...old, attributes: shared };
       this.#routes.set(prefix, route);
       changed.push(route);
