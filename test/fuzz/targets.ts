@@ -1,3 +1,4 @@
+import { BFD_TARGETS } from "./bfd-targets.ts";
 import { BGP_TARGETS } from "./bgp-targets.ts";
 import type { FuzzTarget } from "./target.ts";
 
@@ -5,4 +6,4 @@ import type { FuzzTarget } from "./target.ts";
  * Every decoder that reads what others send. A decoder is added by a list of its targets here; see `FuzzTarget` for
  * what one consists of.
  */
-export const TARGETS: readonly FuzzTarget[] = [...BGP_TARGETS];
+export const TARGETS: readonly FuzzTarget[] = [...BGP_TARGETS, ...BFD_TARGETS];
