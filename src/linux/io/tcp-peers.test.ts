@@ -148,6 +148,15 @@ describe.runIf(!needsRoot)("a listener's peers", () => {
     for (const one of [near, far]) one.stream!.destroy();
   });
 
+  it("that are strangers are closed with a bounded number of sockets, however many come (ROB-06)", async () => {
+    const local = { address: ip("10.0.0.2"), port: ++port };
+    servers.push(await lan.in("b", () => tcpListener.listen({ local }, () => null)));
+    const strangers = Array.from({ length: 100 }, () => dial("10.0.0.2"));
+    await until("all were let go", () => strangers.every(({ ends }) => ends.length === 1));
+    const kinds = strangers.map(({ ends }) => ends[0]!.kind);
+    expect(kinds.filter((kind) => kind !== "closed-by-peer" && kind !== "reset")).toEqual([]);
+  });
+
   it("with link-local addresses have keys, and are told apart by their interface (UNN-06)", async () => {
     const md5Keys = [{ remote: ip("fe80::1"), interfaceName: "e0", password: "link" }];
     await listen("fe80::2", { interfaceName: "e0", md5Keys });
