@@ -67,6 +67,21 @@ export class Attack {
     return null;
   }
 
+  /** Once more, with a stack this time. */
+  #stackOf(index: number, cause: Error): string {
+    const limit = Error.stackTraceLimit;
+    Error.stackTraceLimit = 10;
+    try {
+      this.#target.decode(this.input(index));
+      this.#target.law?.(this.input(index));
+    } catch (error) {
+      if (error instanceof Error) return error.stack ?? error.message;
+    } finally {
+      Error.stackTraceLimit = limit;
+    }
+    return `${cause.name}: ${cause.message}, and not when it was tried again`;
+  }
+
   #isSlow(input: Uint8Array): boolean {
     for (let attempt = 0; attempt < RETRIES; attempt++) {
       const started = performance.now();
@@ -78,7 +93,7 @@ export class Attack {
 
   /** The input is made anew: the decoder may have written to the one that it got. */
   finding(index: number, cause: unknown): Finding {
-    const what = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
+    const what = cause instanceof Error ? this.#stackOf(index, cause) : String(cause);
     const hex = Buffer.from(this.input(index)).toString("hex");
     return { target: this.#target.name, seed: this.#seed, index, hex, what };
   }
