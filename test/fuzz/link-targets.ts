@@ -1,7 +1,6 @@
 import { ip, type Ipv4, type Ipv6 } from "../../src/addr/ip.ts";
 import { macFromBytes } from "../../src/addr/mac.ts";
 import { Truncated } from "../../src/base/bytes.ts";
-import { decodeControlPacket } from "../../src/bfd/wire/control-packet.ts";
 import { decodeArp, gratuitousArp } from "../../src/l2/wire/arp.ts";
 import { claimIn } from "../../src/l2/wire/claim.ts";
 import { decodeNeighbourAdvertisement, unsolicitedAdvertisement } from "../../src/l2/wire/neighbour-advertisement.ts";
@@ -67,15 +66,6 @@ const MULTIPATH = hex(
 );
 
 export const LINK_TARGETS: readonly FuzzTarget[] = [
-  {
-    name: "bfd-control-packet",
-    seeds: [
-      hex("20c003180000000100000002000493e0000493e000000000"),
-      hex("2044031d0000000100000000000f4240000f424000000000 0105 01 6b65"),
-      hex("20c403300000000100000002000493e0000493e000000000 0218 01 00 00000001 00112233445566778899aabbccddeeff"),
-    ],
-    decode: decodeControlPacket,
-  },
   { name: "arp", seeds: ARP_FRAMES, decode: orTruncated(decodeArp) },
   { name: "neighbour-advertisement", seeds: [ADVERTISEMENT], decode: orTruncated(decodeNeighbourAdvertisement) },
   { name: "claim", seeds: [...ARP_FRAMES, NEIGHBOUR_FRAME], decode: claimIn },
