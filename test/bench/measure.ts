@@ -33,7 +33,7 @@ export function holds({ value, bound }: Measure): boolean | null {
 }
 
 /** Three digits that count, thousands apart. */
-export function figure(value: number): string {
+function figure(value: number): string {
   const digits = value === 0 ? 0 : Math.max(0, 2 - Math.floor(Math.log10(Math.abs(value))));
   return value.toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits });
 }
