@@ -220,7 +220,7 @@ describe("a BGP session", () => {
     [{ ttlSecurity: 254 }, 255, 2],
     [{ as: "internal" }, 64, null],
     [{ as: 65000, multihop: 3 }, 3, null],
-  ])("with %j sends with TTL %j and takes %j", (peer, ttl, minTtl) => {
+  ])("with %j sends with TTL %j and takes %j (BGP-5082-3-02)", (peer, ttl, minTtl) => {
     expect(one(peer)).toMatchObject({ ttl, minTtl });
   });
 

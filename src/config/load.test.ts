@@ -413,7 +413,7 @@ describe("the mode", () => {
 
 describe("BGP peers", () => {
   const peers = (env: Environment, file?: string) => settings({ ...BGP, ...env }, {}, file).bgp!.peers;
-  it("have kube-vip's TTL: 1, 50 with multihop, and the kernel's to an internal peer", () => {
+  it("have kube-vip's TTL: 1, 50 with multihop, and the kernel's to an internal peer (BGP-5082-3-02)", () => {
     const env = { bgp_as: "65000", bgp_peers: "10.0.0.1:65001,10.0.0.2:65001::true,10.0.0.3:65000" };
     expect(peers(env).map(({ ttl }) => ttl)).toEqual([1, 50, 64]);
   });
