@@ -111,6 +111,13 @@ describe("vipcast status", () => {
     expect(text).toContain("! Kubernetes: no answer");
   });
 
+  it("shows BFD and stale routes where there is room", () => {
+    const peers = [{ ...ESTABLISHED_PEER, prefixesReceived: 3, prefixesStale: 2, bfd: { state: "up", session: null } }];
+    const text = render({ ...report, peers: peers as StatusReport["peers"] }, "wide");
+    expect(text).toMatch(/RECEIVED +HOLD +BFD +LOCAL ADDRESS/);
+    expect(text).toMatch(/3 \(2 stale\) +9s +up +10\.0\.0\.1/);
+  });
+
   it("as JSON is the document itself", () => {
     expect(JSON.parse(render(report, "json"))).toEqual(report);
   });

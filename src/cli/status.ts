@@ -108,7 +108,7 @@ function field(name: string, value: string): string[] {
 function peerTable(peers: readonly PeerReport[], wide: boolean): string {
   const header = ["PEER", "AS", "STATE", "SINCE", "SENT"];
   return table(
-    wide ? [...header, "RECEIVED", "HOLD", "LOCAL ADDRESS", "FAMILIES"] : header,
+    wide ? [...header, "RECEIVED", "HOLD", "BFD", "LOCAL ADDRESS", "FAMILIES"] : header,
     peers.map((peer) => [
       peer.name === peer.address ? peer.address : `${peer.name} (${peer.address})`,
       String(peer.asn),
@@ -117,8 +117,9 @@ function peerTable(peers: readonly PeerReport[], wide: boolean): string {
       String(peer.prefixesSent),
       ...(wide
         ? [
-            String(peer.prefixesReceived),
+            `${peer.prefixesReceived}${peer.prefixesStale === 0 ? "" : ` (${peer.prefixesStale} stale)`}`,
             peer.holdTimeSeconds === null ? "-" : `${peer.holdTimeSeconds}s`,
+            peer.bfd?.state ?? "-",
             peer.localAddress ?? "-",
             peer.families.join(",") || "-",
           ]
