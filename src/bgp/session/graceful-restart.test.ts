@@ -248,6 +248,8 @@ describe("stop", () => {
     await net.time.settle(net.a.stop("upgrade", { keepRoutes: true }));
     expect(net.received).toEqual([]);
     expect(net.isConnected).toBe(false);
+    net.time.advance(2000);
+    expect(net.time.armed).toBe(0);
   });
 
   it("for a restart says so to a peer that does not", async () => {

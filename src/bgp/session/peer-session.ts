@@ -67,6 +67,8 @@ export class PeerSession {
   #bfd: BfdState | null = null;
   readonly #inbox: (() => void)[] = [];
   #running = false;
+  /** Destroyed: what still ends wakes nobody. */
+  #isOver = false;
   #isChanged = false;
   #hasWritten = false;
   #since: Instant;
@@ -225,6 +227,7 @@ export class PeerSession {
 
   /** Resets what is still closing. The session must have been stopped. */
   destroy(): void {
+    this.#isOver = true;
     this.#alarm.close();
     this.#links.destroy();
   }
@@ -244,6 +247,7 @@ export class PeerSession {
       this.#writeRoutes();
     }
     this.#running = false;
+    if (this.#isOver) return;
     const backlog = this.#links.held.length > 0 ? this.#deps.clock.now() : null;
     this.#alarm.set(Instant.earliest(backlog, peeringDeadline(this.#peering), this.#routes.deadline));
     const isVisible = this.#isChanged;
@@ -297,6 +301,8 @@ export class PeerSession {
 
   #ended(link: Link, end: StreamEnd): void {
     this.#links.forget(link);
+    // The peer's last words may be among what still waits for its turn.
+    while (link.isHeld) this.#read(link);
     const slot = this.#links.slotOf(link);
     if (slot === null) return;
     this.#troubles.ended(end, link.stream === null ? "connecting" : "open");

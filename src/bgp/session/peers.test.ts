@@ -104,7 +104,7 @@ describe("a change of settings", () => {
     expect(net.us.peers()[0]).toMatchObject({ establishedCount: 1, messagesReceived });
   });
 
-  it("of timers waits for the next session", async () => {
+  it("of timers waits for the next session (BGP-4271-10-02)", async () => {
     const net = await link();
     await net.router("10.0.0.2", { holdTimeSeconds: 30 });
     const peer = net.peer("one", "10.0.0.2");
@@ -120,7 +120,7 @@ describe("a change of settings", () => {
     expect(net.us.peers()[0]).toMatchObject({ establishedCount: 2, holdTimeSeconds: 12 });
   });
 
-  it("to passive and back takes effect while there is no session, and never on one that is up", async () => {
+  it("to passive and back takes effect while there is no session, and never on one that is up (BGP-4271-8-02)", async () => {
     const net = await link();
     const peer = net.peer("one", "10.0.0.2");
     net.us.setPeers([{ ...peer, passive: true }]);

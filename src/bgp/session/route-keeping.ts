@@ -97,7 +97,7 @@ export class RouteKeeping {
   sessionLost(session: Negotiated, end: SessionEnd, now: Instant): void {
     this.#step({ type: "lost", session, end }, now);
     const [first] = this.#retention;
-    if (first === undefined) return;
+    if (first === undefined || this.routes.size === 0) return;
     const seconds = Math.round((first.until - now) / 1000);
     const families = this.#retention.map(({ family }) => family);
     const fields = { families, count: this.routes.size, seconds };
