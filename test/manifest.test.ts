@@ -74,7 +74,10 @@ describe("the environment of a manifest", () => {
     const manifest = one(DAEMONSET, "--bgp", "--bgppeers", peers);
     const raw = podSpecOf(manifest).containers[0]!.env.find(({ name }) => name === "bgp_peers")?.value;
     expect(raw).toBe("10.0.0.1:65001:$$(HOME)$$$$x");
-    expect(settingsFrom(environmentIn(manifest)).bgp?.peers[0]?.password).toEqual({ kind: "value", value: "$(HOME)$$x" });
+    expect(settingsFrom(environmentIn(manifest)).bgp?.peers[0]?.password).toEqual({
+      kind: "value",
+      value: "$(HOME)$$x",
+    });
   });
   it("has only text for values, whatever YAML would make of it", () => {
     const text = vipcast(`${DAEMONSET} --arp --leaseName on --servicesLeaseName 1.0`.split(" "));
@@ -113,6 +116,10 @@ describe("a pod", () => {
     expect(capabilities(`${bgp} --controlplane --address 10.0.0.10`)).toEqual(["NET_ADMIN", "NET_RAW"]);
     expect(capabilities(`${bgp} --mode auto`)).toEqual(["NET_ADMIN", "NET_RAW"]);
   });
+  it("has what BFD and unnumbered peers need", () => {
+    expect(capabilities("manifest daemonset --bgp --services --bgppeers 10.0.0.1:1:::::true;;;")).toEqual(["SYS_NICE"]);
+    expect(capabilities("manifest daemonset --bgp --services --bgppeers unnumbered:eth1")).toEqual(["NET_RAW"]);
+  });
   it("in the cluster uses the service account, and otherwise a kubeconfig of the host", () => {
     const inside = podSpecOf(one("manifest pod --arp --services --inCluster"));
     expect(inside.serviceAccountName).toBe("vipcast");
@@ -137,6 +144,21 @@ describe("a pod", () => {
     );
     expect(spec.volumes.at(-1)).toEqual({ name: "health-check-ca", hostPath: { path: ca, type: "File" } });
     expect(spec.containers[0]!.volumeMounts.at(-1)).toEqual({ name: "health-check-ca", mountPath: ca, readOnly: true });
+  });
+  it("sees the files with passwords, each once, and has the time to drain", () => {
+    const peers = JSON.stringify([
+      { address: "10.0.0.1", as: 1, passwordFile: "/etc/bgp/a" },
+      { address: "10.0.0.2", as: 1, passwordFile: "/etc/bgp/b" },
+      { address: "10.0.0.3", as: 1, passwordFile: "/etc/bgp/a" },
+    ]);
+    const env = { vipcast_bgp_peers: peers, vipcast_bgp_drain_seconds: "30.5" };
+    const text = vipcast("manifest pod --bgp --services --inCluster".split(" "), env);
+    const spec = podSpecOf(readManifests(text)[0]!);
+    expect(spec.volumes.map(({ hostPath }) => hostPath.path)).toEqual(["/run/vipcast", "/etc/bgp/a", "/etc/bgp/b"]);
+    expect(spec.containers[0]!.volumeMounts.at(-1)).toEqual({
+      ...{ name: "bgp-password-2", mountPath: "/etc/bgp/b", readOnly: true },
+    });
+    expect(text).toContain("terminationGracePeriodSeconds: 51");
   });
   it("has probes when there is a port for them", () => {
     const probes = (command: string) => {
@@ -212,6 +234,26 @@ describe("rbac", () => {
       "ClusterRoleBinding system:vipcast-nodes",
     ]);
     expect(objects[3]!.rules).toEqual([{ apiGroups: [""], resources: ["nodes"], verbs: ["list", "watch"] }]);
+  });
+  it("may follow the Secrets that hold passwords, and no other", () => {
+    const secrets = [{ name: "a" }, { name: "b" }, { name: "a", key: "other" }, { namespace: "net", name: "c" }];
+    const peers = secrets.map((it, index) => ({
+      ...{ address: `10.0.0.${index + 1}`, as: 1, passwordSecret: { key: "k", ...it } },
+    }));
+    const objects = readManifests(vipcast(["manifest", "rbac"], { vipcast_bgp_peers: JSON.stringify(peers) })).slice(3);
+    expect(objects.map(({ kind, metadata }) => `${kind} ${metadata.namespace}`)).toEqual([
+      "Role kube-system",
+      "RoleBinding kube-system",
+      "Role net",
+      "RoleBinding net",
+    ]);
+    expect(objects[0]!.rules).toEqual([
+      { apiGroups: [""], resources: ["secrets"], resourceNames: ["a", "b"], verbs: ["list", "watch"] },
+    ]);
+    expect(objects[3]).toMatchObject({
+      metadata: { name: "vipcast-bgp-passwords" },
+      subjects: [{ kind: "ServiceAccount", name: "vipcast", namespace: "kube-system" }],
+    });
   });
   it("with --rolebinding binds the ClusterRole in one namespace", () => {
     const objects = readManifests(vipcast(["manifest", "rbac", "--rolebinding"], { svc_namespace: "web" }));

@@ -73,8 +73,12 @@ export function registerManifest(program: Command, flags: FlagValues): void {
       const { role, rolebinding } = command.optsWithGlobals<{ role: boolean; rolebinding: boolean }>();
       const loaded = loadConfig(sources(flags.values, program.opts<{ config?: string }>().config));
       warn(loaded.warnings);
-      const namespace = namespaceOf(accepted(loaded).config);
-      print(() => rbacManifest({ namespace, role, roleBinding: rolebinding }));
+      const { config } = accepted(loaded);
+      const { bgp } = config;
+      const secrets = [bgp, ...bgp.peers, ...bgp.dynamicNeighbours].flatMap((it) =>
+        typeof it === "string" ? [] : (it.passwordSecret ?? []),
+      );
+      print(() => rbacManifest({ namespace: namespaceOf(config), role, roleBinding: rolebinding, secrets }));
     });
 
   const kubeadm = withPodOptions(

@@ -18,6 +18,8 @@ const KUBECONFIG = "/etc/kubernetes/admin.conf";
 /** Withdrawing, the routers' moving over and releasing Leases take a few seconds; this is far beyond. */
 const GRACE_SECONDS = 20;
 
+const graceSeconds = ({ bgp }: Settings): number => GRACE_SECONDS + Math.ceil((bgp?.drainMillis ?? 0) / 1000);
+
 /** Namespace of all objects: the one that is served if there is one, as kube-vip. */
 export const namespaceOf = (config: Config): string => config.services.namespace ?? "kube-system";
 
@@ -42,7 +44,7 @@ export function podSpec(loaded: Loaded, options: PodOptions): object {
     ...(options.inCluster ? { serviceAccountName: "vipcast" } : {}),
     hostNetwork: true,
     priorityClassName: "system-node-critical",
-    terminationGracePeriodSeconds: GRACE_SECONDS,
+    terminationGracePeriodSeconds: graceSeconds(settings),
     // The kubeconfig names the VIP, which is not up before the pod is: the API server of this node answers to this name.
     ...(options.inCluster ? {} : { hostAliases: [{ ip: "127.0.0.1", hostnames: ["kubernetes"] }] }),
     containers: [
@@ -91,7 +93,15 @@ function volumesOf(settings: Settings, inCluster: boolean): readonly Volume[] {
   const caFile = settings.controlPlane?.healthCheck?.caFile ?? null;
   if (caFile !== null)
     volumes.push({ name: "health-check-ca", path: caFile, mountPath: caFile, type: "File", readOnly: true });
+  passwordFiles(settings).forEach((path, index) =>
+    volumes.push({ name: `bgp-password-${index + 1}`, path, mountPath: path, type: "File", readOnly: true }),
+  );
   return volumes;
+}
+
+function passwordFiles({ bgp }: Settings): readonly string[] {
+  const sources = bgp === null ? [] : [...bgp.peers, ...bgp.dynamicNeighbours].map(({ password }) => password);
+  return [...new Set(sources.flatMap((it) => (it?.kind === "file" ? [it.path] : [])))];
 }
 
 function probes({ health }: Settings): object {
@@ -121,6 +131,7 @@ function capabilities({ mode, controlPlane, services, bgp }: Settings): string[]
   const l2 = mode !== "bgp";
   const addresses = controlPlane !== null || (services?.attach ?? false);
   const bound = bgp?.peers.some((peer) => peer.sourceInterface !== null) ?? false;
+  const bfd = bgp !== null && [...bgp.peers, ...bgp.dynamicNeighbours].some((it) => it.bfd !== null);
   const lowPort = bgp !== null && bgp.listen !== null && bgp.listen.port < 1024;
   return [
     // Addresses on interfaces.
@@ -128,5 +139,7 @@ function capabilities({ mode, controlPlane, services, bgp }: Settings): string[]
     // Frames of ARP and NDP; binding a socket to a device.
     ...(l2 || addresses || bound ? ["NET_RAW"] : []),
     ...(lowPort ? ["NET_BIND_SERVICE"] : []),
+    // Precedence of the BFD thread on a busy node.
+    ...(bfd ? ["SYS_NICE"] : []),
   ];
 }

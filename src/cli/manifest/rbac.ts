@@ -5,17 +5,26 @@ export interface RbacOptions {
   readonly role: boolean;
   /** Bind in `namespace` only. */
   readonly roleBinding: boolean;
+  /** Secrets that the configuration names; without a namespace those of `namespace`. */
+  readonly secrets: readonly SecretName[];
+}
+
+interface SecretName {
+  readonly namespace?: string | undefined;
+  readonly name: string;
 }
 
 const NAME = "vipcast";
 const CLUSTER_ROLE = "system:vipcast-role";
 const CLUSTER_BINDING = "system:vipcast-binding";
+const SECRETS_ROLE = "vipcast-bgp-passwords";
 const NODES_ROLE = "system:vipcast-nodes";
 const RBAC = "rbac.authorization.k8s.io";
 
 interface Rule {
   readonly apiGroups: readonly string[];
   readonly resources: readonly string[];
+  readonly resourceNames?: readonly string[];
   readonly verbs: readonly string[];
 }
 
@@ -30,8 +39,36 @@ const RULES: readonly Rule[] = [
 /** Nodes belong to no namespace. */
 const NODE_RULES: readonly Rule[] = [{ apiGroups: [""], resources: ["nodes"], verbs: ["list", "watch"] }];
 
-/** ServiceAccount, role and binding; with a binding for one namespace also the little that is needed outside of it. */
-export function rbacManifest({ namespace, role, roleBinding }: RbacOptions): object[] {
+/** ServiceAccount, roles and bindings; with a binding for one namespace also the little that is needed outside of it. */
+export function rbacManifest(options: RbacOptions): object[] {
+  return [...daemonRights(options), ...secretRights(options)];
+}
+
+/** Those Secrets alone, and no other of their namespaces. */
+function secretRights({ namespace, secrets }: RbacOptions): object[] {
+  const places = Map.groupBy(secrets, (it) => it.namespace ?? namespace);
+  return [...places].flatMap(([place, named]) => {
+    const metadata = { name: SECRETS_ROLE, namespace: place };
+    const resourceNames = [...new Set(named.map(({ name }) => name))];
+    return [
+      {
+        apiVersion: `${RBAC}/v1`,
+        kind: "Role",
+        metadata,
+        rules: [{ apiGroups: [""], resources: ["secrets"], resourceNames, verbs: ["list", "watch"] }] satisfies Rule[],
+      },
+      {
+        apiVersion: `${RBAC}/v1`,
+        kind: "RoleBinding",
+        metadata,
+        roleRef: { apiGroup: RBAC, kind: "Role", name: SECRETS_ROLE },
+        subjects: [{ kind: "ServiceAccount", name: NAME, namespace }],
+      },
+    ];
+  });
+}
+
+function daemonRights({ namespace, role, roleBinding }: RbacOptions): object[] {
   const account = { apiVersion: "v1", kind: "ServiceAccount", metadata: { name: NAME, namespace } };
   const subjects = [{ kind: "ServiceAccount", name: NAME, namespace }];
   if (!role && !roleBinding)
