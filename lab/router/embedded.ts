@@ -19,7 +19,7 @@ import type { Md5Key } from "../../src/ports/stream.ts";
 import { addressOn, NODE_AS, nodesOf, rackTopology, ROUTER_AS, ROUTER_LAN } from "../topology.ts";
 import type { PeeringSettings } from "./driver.ts";
 import { EMBEDDED_PROTOCOL, type EmbeddedTable } from "./embedded-driver.ts";
-import { learnedRoutes } from "./learned-routes.ts";
+import { type Announced, learnedRoutes } from "./learned-routes.ts";
 
 const BGP_PORT = 179;
 const MAIN_TABLE = 254;
@@ -89,6 +89,17 @@ function converge(wanted: ReadonlyMap<Prefix, readonly IpAddress[]>): void {
   if (changed) say();
 }
 
+function announced(): readonly Announced[] {
+  const received = speaker.received();
+  return speaker.peers().map(({ name, address, remote }) => ({
+    peerAddress: address,
+    // Of a node that restarts, whose routes are kept meanwhile, it is not known.
+    peerIdentifier: remote?.identifier ?? NO_IDENTIFIER,
+    routes: received.get(name) ?? new Map(),
+  }));
+}
+const NO_IDENTIFIER = ip("0.0.0.0") as Ipv4;
+
 function say(): void {
   const line: EmbeddedTable = { table: Object.fromEntries(installed) };
   process.stdout.write(`${JSON.stringify(line)}\n`);
@@ -98,7 +109,7 @@ const settings = JSON.parse(process.argv[2] ?? "{}") as PeeringSettings;
 speaker.setPeers(peersOf(settings));
 // Nothing to announce; saying so lets the nodes see the end of our table.
 speaker.setRoutes(new Map());
-speaker.onChange(() => converge(learnedRoutes(speaker.received().values())));
+speaker.onChange(() => converge(learnedRoutes(announced())));
 const accept = speaker.accept.bind(speaker);
 const listeners = await Promise.all(
   [ROUTER_LAN.v4, ROUTER_LAN.v6].map((address) =>

@@ -1,14 +1,16 @@
 import { describe, expect, it } from "vitest";
-import { ip } from "../../src/addr/ip.ts";
+import { ip, type Ipv4 } from "../../src/addr/ip.ts";
 import { parsePrefix } from "../../src/addr/prefix.ts";
-import type { ReceivedRoute, RouteKey } from "../../src/bgp/rib/adj-rib-in.ts";
+import type { ReceivedRoute } from "../../src/bgp/rib/adj-rib-in.ts";
 import { Asn } from "../../src/bgp/wire/asn.ts";
-import { learnedRoutes } from "./learned-routes.ts";
+import { type Announced, learnedRoutes } from "./learned-routes.ts";
 
 const VIP = parsePrefix("10.40.0.1/32")!;
 
-const from = (nextHop: string, changes: Partial<ReceivedRoute> = {}): ReadonlyMap<RouteKey, ReceivedRoute> =>
-  new Map([
+const from = (nextHop: string, changes: Partial<ReceivedRoute> = {}): Announced => ({
+  peerAddress: ip(nextHop),
+  peerIdentifier: ip(nextHop) as Ipv4,
+  routes: new Map([
     [
       VIP,
       {
@@ -22,7 +24,8 @@ const from = (nextHop: string, changes: Partial<ReceivedRoute> = {}): ReadonlyMa
         ...changes,
       },
     ],
-  ]);
+  ]),
+});
 
 describe("the embedded router's table", () => {
   it("equal paths of several peers share a prefix, in the order of their addresses", () => {
@@ -39,6 +42,12 @@ describe("the embedded router's table", () => {
     const longer = from("10.10.0.12", { asPath: [Asn.of(65_001), Asn.of(65_001)] });
     expect(learnedRoutes([longer, from("10.10.0.11")]).get(VIP)).toEqual(["10.10.0.11"]);
     expect(learnedRoutes([longer]).get(VIP)).toEqual(["10.10.0.12"]);
+  });
+
+  it("a node that is leaving waits for the others to go, too", () => {
+    const leaving = from("10.10.0.12", { preference: 0 });
+    expect(learnedRoutes([leaving, from("10.10.0.11")]).get(VIP)).toEqual(["10.10.0.11"]);
+    expect(learnedRoutes([leaving]).get(VIP)).toEqual(["10.10.0.12"]);
   });
 
   it("what may not be used is not in the table, and no peers make an empty one", () => {
