@@ -36,14 +36,7 @@ export type SessionAction =
       readonly key: AuthKey | null;
       readonly sequence: number;
     }
-  | {
-      readonly type: "state-changed";
-      readonly from: BfdState;
-      readonly to: BfdState;
-      readonly diagnostic: number;
-      /** What the peer had said of itself when it happened. */
-      readonly remoteState: BfdState;
-    }
+  | { readonly type: "state-changed"; readonly from: BfdState; readonly to: BfdState }
   /** We were late ourselves: the peer gets another Detection Time instead of being declared dead. */
   | { readonly type: "stalled"; readonly lateMillis: number }
   /** A disabled session has said so for long enough. */
@@ -235,14 +228,7 @@ function settle(
     actions.push({ type: "send", packet: packetOf(session, bits), key: session.auth.signing, sequence });
     session = { ...session, auth: { ...session.auth, sentSequence: sequence } };
   };
-  if (before.state !== after.state)
-    actions.push({
-      type: "state-changed",
-      from: before.state,
-      to: after.state,
-      diagnostic: after.diagnostic,
-      remoteState: after.remote.state,
-    });
+  if (before.state !== after.state) actions.push({ type: "state-changed", from: before.state, to: after.state });
   if (owed.includes("final")) send({ poll: false, final: true });
   const maySpeak = !(after.settings.passive && after.remote.discriminator === 0);
   const isNews =

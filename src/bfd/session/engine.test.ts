@@ -283,6 +283,24 @@ describe("a packet finds its session", () => {
   });
 });
 
+describe("a peer, or somebody in its name, that says something else with every packet", () => {
+  it("is answered by no more than it sends, and told to nobody more often than can be followed (ROB-05, ROB-07)", () => {
+    const { link, a, b } = pairUp();
+    b.engine.close();
+    const [sent, told] = [a.sent.length, a.notices.length];
+    for (let count = 0; count < 5_000; count++) {
+      const state = (["down", "init", "up"] as const)[count % 3]!;
+      link.inject(ip(B), ip(A), 3784, forged(a, { state, poll: true }));
+      link.time.advance(1);
+    }
+    expect(a.sent.length - sent).toBeLessThan(2 * 5_000 + 100);
+    expect(a.notices.length - told).toBeLessThanOrEqual(20 + 11);
+    link.time.advance(60_000);
+    expect(stateOf(a)).toBe("down");
+    expect(a.notices.at(-1)).toMatchObject({ type: "state-changed", to: "down" });
+  });
+});
+
 describe("sessions", () => {
   it("of clients with one path are one, and last as long as any of them (BFD-5881-3-01, BFD-5882-10.2-01)", () => {
     const { link, a, b } = pairUp();

@@ -8,6 +8,7 @@ import { type Digests, sealPacket } from "../wire/authentication.ts";
 import { type ControlPacket, diagnosticName } from "../wire/control-packet.ts";
 import type { DiscardReason } from "../wire/discards.ts";
 import type { BfdNotice, BfdSessionConfig, BfdSessionStatus } from "./session-config.ts";
+import { Teller } from "./teller.ts";
 
 export interface RunningDeps {
   readonly clock: Clock;
@@ -27,6 +28,9 @@ export interface RunningDeps {
   readonly onEnd: () => void;
 }
 
+/** What a client hears of a session. */
+type PathView = Omit<Extract<BfdNotice, { type: "state-changed" }>, "type" | "names" | "from">;
+
 /** Ports that others have taken are passed over; this many in a row are no chance. */
 const PORT_ATTEMPTS_MAX = 16;
 
@@ -36,6 +40,8 @@ export class RunningSession {
   readonly discriminator: number;
   readonly #deps: RunningDeps;
   readonly #alarm: Alarm;
+  readonly #states: Teller<PathView>;
+  readonly #troubles: Teller<string | null>;
   #session: SessionState;
   #names: readonly string[];
   #sender: DatagramSender | null = null;
@@ -54,6 +60,17 @@ export class RunningSession {
     const sequence = Math.floor(deps.entropy.fraction() * 2 ** 32);
     this.#session = createSession(settings, { discriminator: deps.discriminator, sequence }, deps.clock.now());
     this.#alarm = deps.clock.alarm(() => this.#dispatch({ type: "time-passed" }));
+    const { clock, onNotice } = deps;
+    const isSame = (a: PathView, b: PathView): boolean => a.to === b.to;
+    this.#states = new Teller(clock, this.#view(), isSame, ({ to: from }, now) =>
+      onNotice({ type: "state-changed", names: this.#names, from, ...now }),
+    );
+    this.#troubles = new Teller<string | null>(
+      clock,
+      null,
+      (a, b) => a === b,
+      (_before, trouble) => onNotice({ type: "trouble", names: this.#names, trouble }),
+    );
   }
 
   /** The clients; none while the session is ending. */
@@ -84,7 +101,7 @@ export class RunningSession {
   }
 
   close(): void {
-    this.#alarm.close();
+    for (const one of [this.#alarm, this.#states, this.#troubles]) one.close();
     this.#sender?.close();
     this.#sender = null;
   }
@@ -142,21 +159,10 @@ export class RunningSession {
       case "send":
         this.#send(sealPacket(action.packet, action.key, action.sequence, this.#deps.digests));
         return;
-      case "state-changed": {
-        const { from, to, diagnostic, remoteState } = action;
-        if (from === "up") this.#lossCount += 1;
-        const { controlPlaneIndependent: remoteControlPlaneIndependent } = this.#session.remote;
-        this.#deps.onNotice({
-          type: "state-changed",
-          names: this.#names,
-          from,
-          to,
-          diagnostic,
-          remoteState,
-          remoteControlPlaneIndependent,
-        });
+      case "state-changed":
+        if (action.from === "up") this.#lossCount += 1;
+        this.#states.set(this.#view());
         return;
-      }
       case "stalled":
         this.#deps.onNotice({ type: "stalled", names: this.#names, lateMillis: action.lateMillis });
         return;
@@ -214,7 +220,13 @@ export class RunningSession {
   #setTrouble(trouble: string | null): void {
     if (trouble === this.#trouble) return;
     this.#trouble = trouble;
-    this.#deps.onNotice({ type: "trouble", names: this.#names, trouble });
+    this.#troubles.set(trouble);
+  }
+
+  #view(): PathView {
+    const { state: to, diagnostic, remote } = this.#session;
+    const { state: remoteState, controlPlaneIndependent: remoteControlPlaneIndependent } = remote;
+    return { to, diagnostic, remoteState, remoteControlPlaneIndependent };
   }
 }
 

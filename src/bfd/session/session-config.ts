@@ -66,7 +66,10 @@ export interface BfdCounters {
   readonly dropped: number;
 }
 
-/** Something happened to a session, told to each client by name. */
+/**
+ * Something happened to a session, told to each client by name. Of a session that changes with every packet some changes
+ * are left out; `from` is what was told before.
+ */
 export type BfdNotice =
   | {
       readonly type: "state-changed";
