@@ -6,6 +6,8 @@ export const LEFT_OUT: Readonly<Record<string, string>> = {
   "ARP-5227-2.1.1-01":
     "A probe would hold every takeover up for seconds. The Lease says whose the VIP is; who else claims it is heard and reported.",
   "ARP-5227-2.1.1-02": "There is no probing, so no conflict while probing; one at any later time is detected.",
+  "BFD-7130-2-01":
+    "Optional: a session for each member of a link aggregate is for whoever ends the aggregate; a node watches its router over the whole of it.",
   "BGP-4724-4.1-02":
     "Nothing that is announced is chosen from what routers announce, so there is no selection to defer: routes go out as soon as the cluster's state is known.",
   "BGP-7606-2-03":
