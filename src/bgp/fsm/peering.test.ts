@@ -266,6 +266,23 @@ describe("a connection of the peer", () => {
     expect(admitted).toBeGreaterThan(15);
   });
 
+  it("that loses a collision has not failed, and may come again whatever failed before (BGP-4271-6.8-07)", () => {
+    const play = new Play().start();
+    play.peering = { ...play.peering, outgoing: { name: "open-sent", counter: 5, hold: later(240_000) } };
+    play.do({ type: "accepted" });
+    expect(play.open("incoming", LOWER)).toBe("in send 6/7, in drop fault");
+    expect(play.states).toBe("open-sent #5, hold 240000; idle #0");
+    expect(play.do({ type: "accepted" })).toBe("admit, in send open");
+  });
+
+  it("that fails does not shorten the wait before we dial", () => {
+    const play = new Play().start();
+    play.on("outgoing", { type: "tcp-failed" });
+    play.do({ type: "accepted" });
+    play.on("incoming", { type: "faulted", fault: { kind: "header.not-synchronized" } });
+    expect(play.states).toBe("idle #1, idleHold 5000; idle #0");
+  });
+
   it("counts as the peer's failure for the connection that we dial", () => {
     const play = new Play().start();
     for (const counter of [1, 2]) {
