@@ -78,13 +78,9 @@ interface Source {
 
 /** The source address for all peers serves those of its family; a peer's own interface comes before it. */
 function sourceOf(peer: Peer, address: IpAddress, bgp: Bgp, complain: Report): Source {
-  const forAll =
-    peer.sourceInterface === undefined && bgp.sourceAddress !== undefined
-      ? familyOf(bgp.sourceAddress) === familyOf(address)
-        ? bgp.sourceAddress
-        : null
-      : null;
-  const sourceAddress = peer.sourceAddress ?? forAll;
+  const forAll = peer.sourceInterface === undefined ? bgp.sourceAddress : undefined;
+  const isOfFamily = forAll !== undefined && familyOf(forAll) === familyOf(address);
+  const sourceAddress = peer.sourceAddress ?? (isOfFamily ? forAll : null);
   const sourceInterface =
     peer.sourceInterface ?? (peer.sourceAddress === undefined ? bgp.sourceInterface : undefined) ?? null;
   if (sourceAddress !== null && familyOf(sourceAddress) !== familyOf(address))

@@ -194,6 +194,24 @@ describe("a stop that leaves the routes", () => {
   });
 });
 
+describe("a next hop of an interface", () => {
+  it("follows the addresses of that interface", async () => {
+    const bgp = runtime({ peers: [{ address: "10.0.0.1", as: 1, nextHop: { interface: "eth1" } }] });
+    const given: unknown[] = [];
+    const { speaker } = bgp;
+    const setPeers = speaker.setPeers.bind(speaker);
+    speaker.setPeers = (peers, ranges) => {
+      given.push(peers[0]!.nextHop);
+      setPeers(peers, ranges);
+    };
+    await bgp.open();
+    addresses = [{ ...addresses[0]!, address: ip("10.0.0.6") }];
+    bgp.kernelChanged();
+    expect(given).toEqual([{ ipv4: "10.0.0.5" }, { ipv4: "10.0.0.6" }]);
+    await bgp.stop("", { keepRoutes: false });
+  });
+});
+
 describe("listening", () => {
   it("that cannot be had stops the start with a sentence", async () => {
     const bgp = runtime({ peers: ["10.0.0.1:1"], listen: "10.0.0.5:179" });

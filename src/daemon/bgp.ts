@@ -6,7 +6,7 @@ import type { BgpSettings, PeerSettings, SessionSettings } from "../config/setti
 import type { SecretSource } from "../config/settings-policy.ts";
 import { RouterDiscovery, type RouterLink } from "../l2/session/router-discovery.ts";
 import type { Clock, Entropy } from "../ports/clock.ts";
-import type { KernelNetwork } from "../ports/network.ts";
+import type { KernelNetwork, Link } from "../ports/network.ts";
 import type { RouterSegments } from "../ports/router-segment.ts";
 import type { Dialer, Listener } from "../ports/stream.ts";
 import { emit } from "../telemetry/events.ts";
@@ -44,6 +44,8 @@ export class BgpRuntime {
   readonly #discovery: RouterDiscovery;
   /** Interfaces of unnumbered peers, by the peer's name. */
   readonly #interfaces: ReadonlyMap<string, string>;
+  /** Unnumbered peers, and next hops of an interface. */
+  readonly #dependsOnKernel: boolean;
   #secrets: Secrets | null = null;
   #isOpen = false;
 
@@ -63,6 +65,8 @@ export class BgpRuntime {
     );
     const unnumbered = settings.peers.filter((peer) => peer.address === null);
     this.#interfaces = new Map(unnumbered.map((peer) => [peer.name, peer.sourceInterface!]));
+    const all = [...settings.peers, ...settings.dynamicNeighbours];
+    this.#dependsOnKernel = unnumbered.length > 0 || all.some(({ nextHop }) => nextHop.kind === "interface");
     const segments = parts.routerSegments;
     this.#discovery = new RouterDiscovery({ clock, entropy, segments, log }, () => this.#setPeers());
     this.speaker.onChange(() => this.#tellDiscovery());
@@ -92,7 +96,7 @@ export class BgpRuntime {
 
   /** Links or addresses of this machine may have changed. */
   kernelChanged(): void {
-    if (!this.#isOpen) return;
+    if (!this.#isOpen || !this.#dependsOnKernel) return;
     this.#discovery.setLinks(this.#links());
     this.#setPeers();
   }
@@ -139,20 +143,21 @@ export class BgpRuntime {
   #setPeers(): void {
     if (!this.#isOpen) return;
     const { settings } = this.#parts;
-    const peers = settings.peers.map((peer) => peerConfigOf(peer, this.#factsOf(peer), this.#kernel));
-    const ranges = settings.dynamicNeighbours.map((range) =>
-      dynamicNeighboursOf(range, this.#passwordOf(range), this.#kernel),
-    );
+    // Read once for all peers: there may be thousands of addresses.
+    const [links, addresses] = this.#dependsOnKernel ? [this.#kernel.links(), this.#kernel.addresses()] : [[], []];
+    const seen = { links: () => links, addresses: () => addresses };
+    const peers = settings.peers.map((peer) => peerConfigOf(peer, this.#factsOf(peer, links), seen));
+    const ranges = settings.dynamicNeighbours.map((range) => dynamicNeighboursOf(range, this.#passwordOf(range), seen));
     this.speaker.setPeers(peers, ranges);
   }
 
-  #factsOf(peer: PeerSettings): PeerFacts {
+  #factsOf(peer: PeerSettings, links: readonly Link[]): PeerFacts {
     const password = this.#passwordOf(peer);
     if (peer.address !== null) return { address: peer.address, password };
     const name = peer.sourceInterface!;
     const { router, error } = this.#discovery.status(name);
     if (router !== null) return { address: router, password };
-    const link = this.#kernel.links().find((it) => it.name === name);
+    const link = links.find((it) => it.name === name);
     const why = !link
       ? `interface ${name} does not exist`
       : !link.up

@@ -237,7 +237,7 @@ describe("the loop of a node", () => {
 
   it("names a host that claims one of its VIPs as a trouble, until it was not heard for five minutes", () => {
     let now = Instant.of(0);
-    const clock = { ...frozen, now: () => now } as Clock;
+    const clock: Clock = { ...frozen, now: () => now };
     const node = rack({ clock });
     node.claim(null);
     node.daemon.replan();

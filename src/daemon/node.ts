@@ -8,7 +8,6 @@
  */
 import type { Logger } from "pino";
 import type { Family, IpAddress } from "../addr/ip.ts";
-import type { Prefix } from "../addr/prefix.ts";
 import { Instant } from "../base/time.ts";
 import type { BfdSessionStatus } from "../bfd/session/session-config.ts";
 import type { Recorder } from "../bgp/session/recorder.ts";

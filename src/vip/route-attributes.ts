@@ -57,7 +57,12 @@ function read(service: ServiceFact, policy: RoutingPolicy): ServiceAttributes {
   if (bgp === null) return { attributes: tags.length === 0 ? PLAIN : { tags }, gate: null };
   const refusals: string[] = [];
   const refuse = (name: string, why: string): void => void refusals.push(`vipcast.io/bgp-${name} ${why}`);
-  const list = <T>(name: string, text: string | null, patterns: readonly string[], parse: (word: string) => T | null) =>
+  const list = <T extends Community>(
+    name: string,
+    text: string | null,
+    patterns: readonly string[],
+    parse: (word: string) => T | null,
+  ) =>
     text === null
       ? []
       : words(text)
@@ -110,7 +115,7 @@ const words = (text: string): string[] =>
     .map((word) => word.trim())
     .filter((word) => word !== "");
 
-function readWord<T>(
+function readWord<T extends Community>(
   name: string,
   word: string,
   patterns: readonly string[],
@@ -124,8 +129,10 @@ function readWord<T>(
   return [];
 }
 
+type Community = number | bigint | LargeCommunityNumbers;
+
 /** Part by part, `*` for any; or, since one value has several spellings, by what both mean. */
-function matches<T>(pattern: string, word: string, parse: (word: string) => T | null): boolean {
+function matches(pattern: string, word: string, parse: (word: string) => Community | null): boolean {
   const meant = parse(pattern);
   if (meant !== null) return String(parse(word)) === String(meant);
   const [wanted, given] = [pattern.split(":"), word.toLowerCase().split(":")];

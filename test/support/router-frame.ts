@@ -1,4 +1,4 @@
-import { ip, type Ipv6, ipToBytes } from "../../src/addr/ip.ts";
+import { ip, ipToBytes } from "../../src/addr/ip.ts";
 import { Writer } from "../../src/base/bytes.ts";
 
 const ICMPV6 = 58;
@@ -14,8 +14,8 @@ interface FrameOptions {
 export function routerFrame(message: Uint8Array, options: FrameOptions): Uint8Array {
   const { source, destination = "ff02::1", hopLimit = 255, nextHeader = ICMPV6 } = options;
   const addresses = new Writer(32)
-    .bytes(ipToBytes(ip(source) as Ipv6))
-    .bytes(ipToBytes(ip(destination) as Ipv6))
+    .bytes(ipToBytes(ip(source)))
+    .bytes(ipToBytes(ip(destination)))
     .finish();
   const payload = message.slice();
   const words = new Writer(256).bytes(addresses).u32(payload.length).u32(ICMPV6).bytes(payload).finish();
