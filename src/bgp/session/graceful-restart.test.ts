@@ -1,8 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { ip } from "../../addr/ip.ts";
-import { hostPrefix } from "../../addr/prefix.ts";
+import { hostPrefix, parsePrefix } from "../../addr/prefix.ts";
 import type { Capability, GracefulRestart } from "../wire/capabilities.ts";
-import { messageOf } from "../wire/test-support.ts";
+import { decodeMessage } from "../wire/message.ts";
+import { EXTERNAL, messageOf } from "../wire/test-support.ts";
 import { END_OF_RIB, HOSTS, openWith, RAW, rawRack, restartable, routeOf } from "./test-support.ts";
 
 type RawRack = ReturnType<typeof rawRack>;
@@ -228,6 +229,39 @@ describe("a speaker that restarts", () => {
     net.a.setPeers([]);
     net.up();
     expect(offered(net)).toMatchObject({ restarting: false });
+  });
+
+  it("says so also to a peer whose router or key was not known at first, and not after its restart time", () => {
+    for (const [millis, restarting] of [
+      [10_000, true],
+      [130_000, false],
+    ] as const) {
+      const net = rawRack({ restarted: true, a: HELPER });
+      const [peer] = net.peers.a;
+      net.a.setPeers([{ ...peer!, notFound: "no router has advertised itself" }]);
+      net.time.advance(millis);
+      expect(net.connectionCount).toBe(0);
+      net.a.setPeers([peer!]);
+      net.up(openWith(restartable(60)));
+      expect(offered(net)).toMatchObject({ restarting });
+    }
+  });
+
+  it("says so to those of a range that call in time", () => {
+    const net = rawRack({ restarted: true });
+    const { name: _name, address: _address, passive: _passive, ...template } = { ...net.peers.a[0]!, ...HELPER };
+    net.a.setPeers([], [{ name: "rack", prefix: parsePrefix("10.0.0.0/24")!, countMax: 4, template }]);
+    const octetsOf: number[] = [];
+    net.network
+      .dialer(...HOSTS.b)
+      .dial(
+        { remote: { address: HOSTS.a[0], port: 179 } },
+        { onOpen: () => {}, onData: (bytes) => void octetsOf.push(...bytes), onDrain: () => {}, onEnd: () => {} },
+      );
+    net.time.runUntil(() => octetsOf.length > 29);
+    const decoded = decodeMessage(Uint8Array.from(octetsOf), EXTERNAL);
+    const open = decoded.kind === "message" && decoded.message.type === "open" ? decoded.message : null;
+    expect(open!.capabilities).toContainEqual(expect.objectContaining({ kind: "graceful-restart", restarting: true }));
   });
 
   it("takes End-of-RIB for a family without routes, twice, and before any route (BGP-4724-2-02)", () => {

@@ -9,7 +9,7 @@ export interface LocalSpeaker {
   readonly routerId: Ipv4;
   /**
    * The process has come back after a restart over which the peers were asked to keep our routes: their OPENs say so
-   * until each peer has our routes again (RFC 4724 §4.1).
+   * until there was a session with each (RFC 4724 §4.1).
    */
   readonly restarted?: boolean;
 }

@@ -55,13 +55,14 @@ export class Speaker {
   #routes: DesiredRoutes | null = null;
   #isDraining = false;
   #isStopping = false;
-  /** True until the first peers were set: theirs are the sessions that an earlier process had. */
-  #isRestarted: boolean;
+  readonly #startedAt: Instant;
+  /** Peers with which an earlier process may have had a session, and this one has not tried for one yet. */
+  #restarted: Set<string> | null = null;
 
   constructor(deps: SpeakerDeps, local: LocalSpeaker) {
     this.#deps = deps;
     this.#local = local;
-    this.#isRestarted = local.restarted ?? false;
+    this.#startedAt = deps.clock.now();
   }
 
   /**
@@ -72,6 +73,7 @@ export class Speaker {
     if (this.#isStopping) return;
     this.#peers = peers;
     this.#dynamic = dynamic;
+    this.#restarted ??= new Set(peers.map(({ name }) => name));
     this.#keyListenings();
     const wanted = new Map(peers.map((peer) => [peer.name, peer]));
     for (const [name, session] of this.#sessions) {
@@ -79,8 +81,9 @@ export class Speaker {
       if (next === null) this.#leave(name, session, { kind: "cease.peer-deconfigured" });
       else this.#change(name, session, next);
     }
-    for (const peer of peers) if (!this.#sessions.has(peer.name)) this.#begin(peer).start(this.#isRestarted);
-    this.#isRestarted = false;
+    for (const peer of peers) {
+      if (!this.#sessions.has(peer.name)) this.#begin(peer).start(this.#isRestartFor(peer));
+    }
     this.#onStep(true);
   }
 
@@ -209,6 +212,19 @@ export class Speaker {
     return session;
   }
 
+  /** A peer that could not be tried for at first, its router unknown or its key missing, is none that came later. */
+  #isRestartFor(peer: PeerConfig): boolean {
+    const isFirst = this.#restarted?.has(peer.name) === true;
+    if (withheldBecause(peer) === null) this.#restarted?.delete(peer.name);
+    return isFirst && this.#isAwaited(peer);
+  }
+
+  /** True while the peer may still keep the routes of the process before this one. */
+  #isAwaited({ gracefulRestart }: PeerConfig): boolean {
+    if (this.#local.restarted !== true || gracefulRestart === undefined) return false;
+    return this.#deps.clock.now() < Instant.add(this.#startedAt, gracefulRestart.restartTimeSeconds * 1000);
+  }
+
   #change(name: string, session: PeerSession, next: PeerConfig): void {
     switch (changeOf(session.config, next)) {
       case "none":
@@ -241,7 +257,7 @@ export class Speaker {
     const siblings = [...this.#dynamicNames].filter((name) => name.startsWith(`${found.range.name}-`));
     if (siblings.length >= found.range.countMax) return null;
     const session = this.#begin(found.peer, true);
-    session.start();
+    session.start(this.#isAwaited(found.peer));
     const handler = session.accept(stream);
     // Only now: a session without a connection is one that has gone.
     this.#dynamicNames.add(found.peer.name);
