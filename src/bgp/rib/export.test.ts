@@ -211,7 +211,7 @@ describe("an export policy", () => {
 });
 
 describe("the next hop", () => {
-  it("can be set by a rule, for routes of the family that can have it (BGP-4271-5.1.3-01)", () => {
+  it("can be set by a rule, for routes of the family that can have it", () => {
     const rules = policy({ action: "announce", set: { nextHop: ip("10.9.9.9") } });
     const rib = ribOf(OUTSIDE, rules);
     rib.setDesired(routes(A, A6));
@@ -258,7 +258,7 @@ describe("the next hop", () => {
     expect(told({}, { ...OUTSIDE, extendedNextHop: true })).toMatchObject({ nextHop: "10.0.0.1" });
   });
 
-  it("of IPv4 routes is IPv6 for nobody else: they are withheld, and the reason is told (BGP-8950-P-01, BGP-2545-2-01)", () => {
+  it("of IPv4 routes is IPv6 for nobody else: they are withheld, and the reason is told (BGP-8950-P-01)", () => {
     const rib = ribOf();
     rib.setNextHop("ipv4-unicast", V6);
     rib.setDesired(routes(...hosts(8), A6));

@@ -32,19 +32,19 @@ const choose = (
   });
 
 describe("chooseNextHop", () => {
-  it("is our end of the session for its own family", () => {
+  it("is our end of the session for its own family (BGP-4271-5.1.3-01, BGP-4271-5.1.3-03)", () => {
     expect(choose(4, "10.0.0.1", ["10.0.0.9"])).toEqual({ address: "10.0.0.1" });
     expect(choose(6, "2001:db8::1", ["2001:db8::9"])).toEqual({ address: "2001:db8::1" });
   });
 
-  it("is an address on the same interface for the other family, and none of what is announced", () => {
+  it("is an address on the same interface for the other family, and none of what is announced (BGP-2545-2-01)", () => {
     expect(choose(6, "10.0.0.1", ["fe80::1", "2001:db8::7", "2001:db8::1"], { ttl: 64 }, ["2001:db8::7"])).toEqual({
       address: "2001:db8::1",
     });
     expect(choose(4, "2001:db8::1", ["169.254.0.1", "10.0.0.1"])).toEqual({ address: "10.0.0.1" });
   });
 
-  it("has the link-local address beside it on a link that we share with the peer (RFC 2545 §3)", () => {
+  it("has the link-local address beside it on a link that we share with the peer, and nowhere else (BGP-2545-3-02)", () => {
     const both = { address: "2001:db8::1", linkLocal: "fe80::1" };
     expect(choose(6, "2001:db8::1", ["fe80::1"])).toEqual(both);
     expect(choose(6, "fe80::1", ["2001:db8::1"])).toEqual(both);
@@ -63,7 +63,7 @@ describe("chooseNextHop", () => {
     expect(choose(6, "10.0.0.1", ["fe80::1"], { nextHop })).toEqual({ address: "2001:db8:1::1" });
   });
 
-  it("is none where there is no address, and none that is the peer's own", () => {
+  it("is none where there is no address, and none that is the peer's own (BGP-2545-2-01, BGP-4271-5.1.3-02)", () => {
     const missing = (word: string, session: string) => ({
       reason: `no ${word} address for the next hop on the interface with ${session}; configure one`,
     });
