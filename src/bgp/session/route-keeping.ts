@@ -40,6 +40,8 @@ export class RouteKeeping {
   #rib: AdjRibIn | null = null;
   #retention = NOTHING_RETAINED;
   readonly #near = new Set<AddressFamily>();
+  /** Counted when it is asked for, and forgotten whenever a route may have changed. */
+  #summary: ReturnType<typeof summaryOf> | null = null;
 
   constructor(peer: PeerConfig, deps: KeepingDeps) {
     this.#peer = peer;
@@ -76,6 +78,7 @@ export class RouteKeeping {
    * @returns families that the peer should be asked to send again: there is room now for what was refused
    */
   setPeer(peer: PeerConfig): readonly AddressFamily[] {
+    this.#summary = null;
     this.#peer = peer;
     this.#near.clear();
     this.#rib?.setImportPolicy(peer.importPolicy ?? null);
@@ -84,6 +87,7 @@ export class RouteKeeping {
 
   /** A session has begun. */
   established(session: Negotiated, localAddress: IpAddress, now: Instant): void {
+    this.#summary = null;
     const { localAsn, routerId, isOwnAddress } = this.#deps;
     const { address: peerAddress } = this.#peer;
     const context: InContext = { ...session, localAsn, localAddress, routerId, isOwnAddress, peerAddress };
@@ -95,6 +99,7 @@ export class RouteKeeping {
 
   /** The session is over. */
   sessionLost(session: Negotiated, end: SessionEnd, now: Instant): void {
+    this.#summary = null;
     this.#step({ type: "lost", session, end }, now);
     const [first] = this.#retention;
     if (first === undefined || this.routes.size === 0) return;
@@ -107,6 +112,7 @@ export class RouteKeeping {
 
   /** @returns true when a received route changed */
   deliver(decoded: DecodedUpdate, ignored: IgnoredOnce, now: Instant): boolean {
+    this.#summary = null;
     const { nlri, attributes } = decoded.update;
     const { mpReach, mpUnreach } = attributes;
     for (const one of [mpReach, mpUnreach]) {
@@ -134,6 +140,7 @@ export class RouteKeeping {
 
   /** BoRR and EoRR: what stands between is all that the peer has (RFC 7313 §4). @returns true when a route changed */
   mark(which: "begin" | "end", family: AddressFamily, now: Instant): boolean {
+    this.#summary = null;
     if (which === "end") return this.#rib?.endRefresh(family) ?? false;
     this.#rib?.beginRefresh(family, now);
     return false;
@@ -141,20 +148,15 @@ export class RouteKeeping {
 
   /** @returns true when a route changed */
   expire(now: Instant): boolean {
+    this.#summary = null;
     const changed = this.#rib?.expire(now) ?? false;
     if (!Instant.isDue(retentionDeadline(this.#retention), now)) return changed;
     return this.#step({ type: "time-passed" }, now) || changed;
   }
 
   counts(): Pick<PeerStatus, "prefixesReceived" | "prefixesRefused" | "prefixesStale" | "prefixesUnusable"> {
-    let [stale, unusable] = [0, 0];
-    let reason: string | null = null;
-    for (const route of this.routes.values()) {
-      if (route.stale !== undefined) stale++;
-      if (route.unusable === null) continue;
-      unusable++;
-      reason ??= route.unusable;
-    }
+    this.#summary ??= summaryOf(this.routes);
+    const { stale, unusable, reason } = this.#summary;
     return {
       prefixesReceived: this.routes.size,
       prefixesRefused: this.#rib?.refusedCount ?? 0,
@@ -187,6 +189,18 @@ export class RouteKeeping {
         return unreachable(type);
     }
   }
+}
+
+function summaryOf(routes: ReadonlyMap<RouteKey, ReceivedRoute>) {
+  let [stale, unusable] = [0, 0];
+  let reason: string | null = null;
+  for (const route of routes.values()) {
+    if (route.stale !== undefined) stale++;
+    if (route.unusable === null) continue;
+    unusable++;
+    reason ??= route.unusable;
+  }
+  return { stale, unusable, reason };
 }
 
 const settingsOf = (peer: PeerConfig) => ({
