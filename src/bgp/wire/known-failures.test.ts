@@ -3,7 +3,7 @@ import { notificationOf } from "./faults.ts";
 import { decodeMessage } from "./message.ts";
 import { describeNotification } from "./notification.ts";
 import type { UpdateContext } from "./path-attributes.ts";
-import { EXTERNAL, hexOf, messageOf, octets, outcome, updateOf } from "./test-support.ts";
+import { EXTERNAL, hexOf, messageOf, octets, outcome, updateBody, updateOf } from "./test-support.ts";
 
 /*
  * What has crashed, hung or reset other speakers, each by name. Most of it needed one message of one neighbour; the
@@ -108,6 +108,25 @@ describe("what has brought other speakers down", () => {
     const { attributes } = updateOf(`40010100${three}4003040a000001`);
     expect(attributes.asPath).toHaveLength(765);
     expect(outcome(`${MANDATORY}d0080fa0${"fde80064".repeat(1000)}`.replaceAll(" ", "").slice(0, 8000))).not.toBe("");
+  });
+
+  it("65,535 octets of what is cheapest to send and dearest to read (ROB-01, ROB-03)", () => {
+    const mandatory = MANDATORY.replaceAll(" ", "");
+    const segments = `02ff${"0000fde8".repeat(255)}`.repeat(60);
+    const path = `5002${octets(segments).length.toString(16).padStart(4, "0")}${segments}`;
+    const longest: readonly (readonly [string, string])[] = [
+      ["prefixes", updateBody(mandatory, "00".repeat(65_000))],
+      ["attributes of no octet, all of one code", updateBody(`${mandatory}${"c06300".repeat(21_000)}`, "00")],
+      ["attributes of no octet, all well-known", updateBody(`${mandatory}${"400600".repeat(21_000)}`, "00")],
+      ["a path of 15,300 numbers", updateBody(`40010100${path}4003040a000001`, "00")],
+      ["large communities, all alike", updateBody(`${mandatory}d020fc00${"00".repeat(64_512)}`, "00")],
+      ["withdrawn routes", updateBody("", "", "00".repeat(65_000))],
+    ];
+    for (const [name, body] of longest) {
+      const decoded = decodeMessage(messageOf(2, body), EXTERNAL);
+      expect(decoded.kind, name).toBe("message");
+      if (decoded.kind === "message") expect(decoded.faults.length, name).toBeLessThan(70);
+    }
   });
 
   it("a NOTIFICATION about a message is bounded by the octets that came (ROB-08)", () => {

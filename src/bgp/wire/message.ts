@@ -8,6 +8,21 @@ import type { UpdateContext } from "./path-attributes.ts";
 import { encodeUpdate } from "./update-encoding.ts";
 import { type AttributeFault, decodeUpdate, type Update } from "./update.ts";
 
+/*
+ * BGP messages to octets and back: RFC 4271 §4, with RFCs 2545, 2918, 4360, 4724, 4760, 5492, 5701, 6793, 7313, 7606,
+ * 7911, 8092, 8538, 8654, 8950, 9003, 9072, 9234 and 9494 as far as they concern octets.
+ *
+ * `framing` cuts messages out of a stream and judges their headers. `decodeMessage` gives a value or a fault, and, for an
+ * UPDATE that is wrong without having to end the session, the value together with what is wrong: RFC 7606 as one table
+ * (`attribute-table`), walked by one loop (`update`). What a value means on a session is in `UpdateContext`; whether it is
+ * acceptable there is for the state machine and the RIB to say. `update-encoding` writes, from values or out of octets
+ * that were made before.
+ *
+ * The obvious design, a cursor that throws where octets are missing, is not taken: an exception for each wrong attribute
+ * would let a peer choose what its UPDATEs cost us. A decoder here reads by index, below an end that it has checked, and
+ * returns what is wrong.
+ */
+
 /** RFC 7313 §4: a request, or what encloses the answer to one. Others are to be ignored. */
 export const REFRESH_SUBTYPE = { request: 0, begin: 1, end: 2 } as const;
 
