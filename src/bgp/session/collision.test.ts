@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { ip } from "../../addr/ip.ts";
 import { hostPrefix } from "../../addr/prefix.ts";
-import { rack } from "./test-support.ts";
+import type { ByteStream } from "../../ports/stream.ts";
+import { HOSTS, RAW, rack } from "./test-support.ts";
 
 const VIP = hostPrefix(ip("198.51.100.7"));
 const SEEDS = Array.from({ length: 60 }, (_, at) => at + 1);
@@ -62,6 +63,33 @@ describe("two speakers that dial each other", () => {
       net.time.advance(15_000);
       expect(net.isUp(), `seed ${seed}`).toBe(true);
       expect(net.network.openCount, `seed ${seed}`).toBe(2);
+    }
+  });
+});
+
+describe("a router that calls, and resets the connection of the session, again and again", () => {
+  it("is let in each time", () => {
+    const net = rack({ a: { passive: true, idleHoldSecondsMax: 1 } });
+    net.a.setPeers(net.peers.a);
+    const dialer = net.network.dialer(HOSTS.b[0]);
+    for (let turn = 1; turn <= 20; turn++) {
+      const streams: ByteStream[] = [];
+      const handler = {
+        onOpen: (opened: ByteStream) => {
+          streams.push(opened);
+          opened.write(RAW.open);
+          opened.write(RAW.keepalive);
+        },
+        onData: () => {},
+        onDrain: () => {},
+        onEnd: () => {},
+      };
+      dialer.dial({ remote: { address: HOSTS.a[0], port: 179 }, ttl: 1 }, handler);
+      net.time.advance(1000);
+      expect(net.a.peers()[0]).toMatchObject({ state: "established", establishedCount: turn });
+      streams[0]!.destroy();
+      net.time.advance(2000);
+      expect(net.network.openCount).toBe(0);
     }
   });
 });

@@ -19,6 +19,7 @@ export class Link implements StreamHandler {
   #stream: ByteStream | null;
   #abandon: (() => void) | null = null;
   #dropped = false;
+  #hasEnded = false;
   #bytes: Uint8Array = EMPTY;
   #start = 0;
   #end = 0;
@@ -83,7 +84,7 @@ export class Link implements StreamHandler {
     if (this.#stream === null) this.#abandon?.();
     else if (abort) this.#stream.destroy();
     else this.#stream.close();
-    return this.#stream !== null;
+    return this.#stream !== null && !this.#hasEnded;
   }
 
   onOpen(stream: ByteStream): void {
@@ -121,6 +122,7 @@ export class Link implements StreamHandler {
   }
 
   onEnd(end: StreamEnd): void {
+    this.#hasEnded = true;
     this.#owner.ended(this, end);
   }
 }
