@@ -106,6 +106,7 @@ describe("an unnumbered peer", () => {
     const bgp = runtime(UNNUMBERED);
     await bgp.open();
     advertise("fe80::9");
+    clock.advance(2000);
     advertise("fe80::8");
     expect(peer(bgp, "eth1").address).toBe("fe80::8");
     links = [{ ...links[0]!, up: false }];

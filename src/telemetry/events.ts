@@ -55,7 +55,7 @@ const EVENTS = {
   "l2.listen.failed": "warn", //      interfaceIndex, error (when it changes)
   "l2.router.found": "info", //       interface, router, instead (of which other one, or null)
   "l2.router.lost": "warn", //        interface, router (the link went down)
-  "l2.router.ignored": "warn", //     interface, router, current (once for each other router)
+  "l2.router.ignored": "warn", //     interface, router, current (every ten minutes at most)
   "l2.router.failed": "warn", //      interface, error (when it changes)
   "l2.conflict": "warn", //           vip, interfaceIndex, mac, count (once a minute for each party)
 } as const satisfies Record<string, "debug" | "info" | "warn" | "error">;

@@ -80,6 +80,9 @@ const INITIAL_MILLIS_MAX = 4000;
 /** A router without lifetime, such as FRR here, advertises every ten seconds: three lost ones are too many. */
 const SILENCE_MILLIS = 35_000;
 
+/** One router does not speak twice in less: who does is not one, and must not move the session with every packet. */
+const MOVE_MILLIS = 2000;
+
 export const INITIAL: State = { name: "down", advertisedAt: null };
 
 /** Pure: equal arguments give an equal Step. `fraction` is chance, uniform in [0, 1). */
@@ -141,7 +144,7 @@ function heard(state: Up, event: Extract<Event, { type: "heard-advertisement" }>
   const current = state.router;
   if (current?.address === address) return stay({ ...next, router });
   if (current === null) return { state: { ...next, router }, actions: [{ type: "found", address, instead: null }] };
-  const hasMoved = mac !== null && mac === current.mac;
+  const hasMoved = mac !== null && mac === current.mac && now >= Instant.add(current.heardAt, MOVE_MILLIS);
   const isSilent = now >= Instant.add(current.heardAt, Math.max(SILENCE_MILLIS, silenceOf(current)));
   if (state.hasSession || !(hasMoved || isSilent))
     return { state: next, actions: [{ type: "ignored", address, current: current.address }] };

@@ -69,11 +69,14 @@ describe("discovery of the router on an interface", () => {
     expect(sent).toHaveLength(1);
   });
 
-  it("tells of another router once, and keeps the first while it lives (UNN-07)", () => {
+  it("tells of other routers once in a while, however many, and keeps the first while it lives (UNN-07)", () => {
     discovery.setLinks(new Map([["eth1", LINK]]));
     advertise("fe80::9");
     const other = macFromBytes(Uint8Array.of(2, 0, 0, 0, 0, 8));
-    for (let count = 0; count < 5; count++) advertise("fe80::8", other);
+    for (let count = 1; count < 5; count++) {
+      advertise("fe80::8", other);
+      advertise(`fe80::${count}00`, other);
+    }
     expect(lines.map((line) => line["event"])).toEqual(["l2.router.found", "l2.router.ignored"]);
     expect(discovery.status("eth1").router).toBe("fe80::9");
     discovery.setSession("eth1", true);

@@ -1,6 +1,7 @@
 import type { Logger } from "pino";
 import type { Ipv6 } from "../../addr/ip.ts";
 import type { Mac } from "../../addr/mac.ts";
+import { Instant } from "../../base/time.ts";
 import type { Alarm, Clock, Entropy } from "../../ports/clock.ts";
 import type { RouterSegment, RouterSegments } from "../../ports/router-segment.ts";
 import { emit } from "../../telemetry/events.ts";
@@ -87,6 +88,8 @@ export class RouterDiscovery {
   }
 }
 
+const TELL_AGAIN_MILLIS = 600_000;
+
 class Search {
   readonly #name: string;
   readonly #parts: ConstructorParameters<typeof RouterDiscovery>[0];
@@ -96,8 +99,8 @@ class Search {
   #link: RouterLink | null = null;
   #segment: RouterSegment | null = null;
   #error: string | null = null;
-  /** The last other router that was told of: it goes on advertising itself. */
-  #ignored: Ipv6 | null = null;
+  /** When another router may be told of again: they go on advertising themselves, and may be many. */
+  #tellAgainAt: Instant | null = null;
 
   constructor(name: string, parts: ConstructorParameters<typeof RouterDiscovery>[0], onChange: () => void) {
     this.#name = name;
@@ -142,7 +145,7 @@ class Search {
   }
 
   #perform(action: Action): void {
-    const { log } = this.#parts;
+    const { clock, log } = this.#parts;
     const where = { interface: this.#name };
     switch (action.type) {
       case "solicit":
@@ -151,14 +154,13 @@ class Search {
         return this.#send((mac) => encodeRouterAdvertisement(mac), ALL_NODES);
       case "found":
         emit(log, "l2.router.found", { ...where, router: action.address, instead: action.instead }, "router found");
-        this.#ignored = null;
         return this.#onChange();
       case "lost":
         emit(log, "l2.router.lost", { ...where, router: action.address }, "the link to the router is down");
         return this.#onChange();
       case "ignored":
-        if (this.#ignored === action.address) return;
-        this.#ignored = action.address;
+        if (this.#tellAgainAt !== null && clock.now() < this.#tellAgainAt) return;
+        this.#tellAgainAt = Instant.add(clock.now(), TELL_AGAIN_MILLIS);
         emit(
           log,
           "l2.router.ignored",
