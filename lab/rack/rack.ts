@@ -37,7 +37,7 @@ export interface RackOptions {
 const script = (name: string): string => new URL(`../${name}`, import.meta.url).pathname;
 
 const BUILD = script("../.scripts/build.ts");
-const PRODUCT = script("../src/cli/main.ts");
+const PRODUCT = script("../src/cli/bundle-main.ts");
 
 /**
  * A rack of namespaces with everything that runs in it.

@@ -30,6 +30,8 @@ const peers = nodes.map(({ name, address }): PeerConfig => ({
   ttl: 1,
   holdTimeSeconds: 3,
   connectRetrySeconds: 5,
+  // It is for the nodes to restrain themselves: whoever comes is let in.
+  idleHoldSecondsMax: 0.1,
   families: ["ipv4-unicast"],
 }));
 const speaker = new Speaker(
@@ -37,7 +39,7 @@ const speaker = new Speaker(
     clock: systemClock,
     entropy: systemEntropy,
     dialer: tcpDialer,
-    log: pino(pino.destination({ fd: 2, sync: true })),
+    log: pino({ level: "debug" }, pino.destination({ fd: 2, sync: true })),
     localAddresses: () => [],
   },
   { localAsn: Asn.of(SECOND_ROUTER.asn), routerId: ip(SECOND_ROUTER.address) as Ipv4 },
