@@ -247,6 +247,7 @@ describe("a BGP session", () => {
     [{ import: { accept: [{ prefix: "10.0.0.0/8", maxLength: 4 }] } }, {}, /not be shorter/],
     [{ import: { accept: [{ prefix: "10.0.0.0/8", maxLength: 40 }] } }, {}, /at most 32 bits/],
     [{ import: { accept: [{ prefix: "10.0.0.0" }] } }, {}, /must be a prefix/],
+    [{ as: 23_456 }, {}, /23456, which is reserved/],
     [{ as: "intern" }, {}, /external or internal/],
     [{ multihop: 1 }, {}, /whole number from 2 to 255/],
     [{ multihop: "x" }, {}, /true, false, or a number of hops/],

@@ -18,7 +18,9 @@ import type { TextForm } from "./text.ts";
 
 /** One BGP peer in the file. Most keys of a session stand under `bgp` as well, as what all peers have. */
 
-export const asNumber = () => wholeNumber(1, 4_294_967_295);
+/** AS_TRANS stands for numbers of more than two octets, and is nobody's own (RFC 6793 §9). */
+export const asNumber = () =>
+  wholeNumber(1, 4_294_967_295).refine((value) => value !== 23_456, "must not be 23456, which is reserved (AS_TRANS)");
 const family = z.enum(["ipv4", "ipv6"], { error: "must be ipv4 or ipv6" });
 const families = () =>
   z.array(family, { error: "must be a list of ipv4 and ipv6" }).min(1, "must name at least one family");
@@ -72,7 +74,7 @@ const row = <S extends z.ZodType>(form: TextForm, env: string, schema: () => S, 
 });
 
 /** Where the TCP-MD5 key comes from, at most one of them. */
-export const PASSWORD_ROWS = {
+const PASSWORD_ROWS = {
   password: row("text", "password", password, "TCP-MD5 key (RFC 2385)."),
   passwordFile: row(
     "text",
