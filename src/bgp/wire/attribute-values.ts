@@ -1,9 +1,10 @@
 import type { Ipv4 } from "../../addr/ip.ts";
+import type { LargeCommunityNumbers } from "../../base/communities.ts";
 import { u16At, u32At } from "../../base/bytes.ts";
 import { AS_SET_SECTION, AS_ZERO_SECTION, readAsPath } from "./as-path.ts";
 import type { Asn } from "./asn.ts";
 import { ipv4At } from "./nlri.ts";
-import type { Aggregator, LargeCommunity, Problem, ReadAttribute } from "./path-attributes.ts";
+import type { Aggregator, Problem, ReadAttribute } from "./path-attributes.ts";
 
 /*
  * The values of the attributes of the table, one function each. None throws and none looks past `to`: what a peer sends
@@ -130,7 +131,7 @@ export const readIpv6ExtendedCommunities: ReadAttribute = (bytes, from, to, _con
 
 export const readLargeCommunities: ReadAttribute = (bytes, from, to, _context, into) => {
   if (!isMultiple(from, to, 12)) return badLength(from, to, "a multiple of 12");
-  const communities: LargeCommunity[] = [];
+  const communities: LargeCommunityNumbers[] = [];
   for (let at = from; at < to; at += 12) {
     communities.push([u32At(bytes, at), u32At(bytes, at + 4), u32At(bytes, at + 8)]);
   }
@@ -139,8 +140,8 @@ export const readLargeCommunities: ReadAttribute = (bytes, from, to, _context, i
 };
 
 /** Duplicates are removed without a word (RFC 8092 §5). */
-function eachOnce(communities: readonly LargeCommunity[]): LargeCommunity[] {
-  const seen = new Map<string, LargeCommunity>();
+function eachOnce(communities: readonly LargeCommunityNumbers[]): LargeCommunityNumbers[] {
+  const seen = new Map<string, LargeCommunityNumbers>();
   for (const one of communities) {
     const key = one.join(":");
     if (!seen.has(key)) seen.set(key, one);

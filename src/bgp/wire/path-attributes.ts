@@ -1,5 +1,6 @@
 import type { IpAddress, Ipv4, Ipv6 } from "../../addr/ip.ts";
 import type { Prefix } from "../../addr/prefix.ts";
+import type { LargeCommunityNumbers } from "../../base/communities.ts";
 import type { Asn } from "./asn.ts";
 import type { AddressFamily } from "./families.ts";
 import type { BgpFault } from "./faults.ts";
@@ -59,9 +60,6 @@ export interface OpaqueAttribute {
   readonly value: Uint8Array;
 }
 
-/** Three 32-bit numbers (RFC 8092). */
-export type LargeCommunity = readonly [global: number, local1: number, local2: number];
-
 export interface PathAttributes {
   /** 0 IGP, 1 EGP, 2 INCOMPLETE. */
   readonly origin?: number;
@@ -84,7 +82,7 @@ export interface PathAttributes {
   /** Octets of whole communities, 20 each (RFC 5701). */
   readonly ipv6ExtendedCommunities?: Uint8Array;
   /** Each once (RFC 8092 §5). */
-  readonly largeCommunities?: readonly LargeCommunity[];
+  readonly largeCommunities?: readonly LargeCommunityNumbers[];
   readonly onlyToCustomer?: Asn;
 }
 
