@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { ip } from "../../src/addr/ip.ts";
-import { packet } from "../../src/bfd/test-support.ts";
+import { packet } from "../../src/bfd/fsm/test-support.ts";
 import { encodeControlPacket } from "../../src/bfd/wire/control-packet.ts";
 import { WakeSignal } from "../../src/linux/io/datagram-calls.ts";
 import { DatagramLoop } from "../../src/linux/io/datagram-loop.ts";

@@ -4,7 +4,7 @@ import { authenticate } from "../../src/bfd/fsm/authenticity.ts";
 import { createSession, type SessionState } from "../../src/bfd/fsm/session-state.ts";
 import { step } from "../../src/bfd/fsm/step.ts";
 import { detectionMillis, nextDeadline } from "../../src/bfd/fsm/timing.ts";
-import { ALL_AUTH_TYPES, DIGESTS, key, packet, settings } from "../../src/bfd/test-support.ts";
+import { ALL_AUTH_TYPES, DIGESTS, key, packet, settings } from "../../src/bfd/fsm/test-support.ts";
 import { openPacket, sealPacket } from "../../src/bfd/wire/authentication.ts";
 import { decodeControlPacket, encodeControlPacket, HEADER_LENGTH } from "../../src/bfd/wire/control-packet.ts";
 import { DISCARDS } from "../../src/bfd/wire/discards.ts";

@@ -3,7 +3,7 @@ import { Instant } from "../../base/time.ts";
 import type { AuthKey } from "../wire/authentication.ts";
 import { AUTH_TYPES, sealPacket } from "../wire/authentication.ts";
 import { decodeControlPacket } from "../wire/control-packet.ts";
-import { ALL_AUTH_TYPES, DIGESTS, key, packet, settings } from "../test-support.ts";
+import { ALL_AUTH_TYPES, DIGESTS, key, packet, settings } from "./test-support.ts";
 import { authenticate } from "./authenticity.ts";
 import { createSession, type SessionState } from "./session-state.ts";
 import { step } from "./step.ts";

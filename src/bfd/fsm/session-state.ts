@@ -92,7 +92,7 @@ export interface SessionState {
 }
 
 /** §6.8.3: what a session that is not Up advertises at least, so that a dead peer costs little. */
-export const SLOW_MICROS = 1_000_000;
+const SLOW_MICROS = 1_000_000;
 
 /** §6.8.1: what is assumed of a peer that has said nothing. */
 const UNHEARD: Remote = {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { Instant } from "../../base/time.ts";
 import type { BfdState, ControlPacket } from "../wire/control-packet.ts";
-import { packet, settings } from "../test-support.ts";
+import { packet, settings } from "./test-support.ts";
 import { createSession, type SessionSettings, type SessionState } from "./session-state.ts";
 import { type SessionAction, type SessionEvent, step } from "./step.ts";
 import { detectionMillis, jitteredMillis, nextDeadline, transmitIntervalMicros } from "./timing.ts";

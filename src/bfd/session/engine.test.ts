@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { ip } from "../../addr/ip.ts";
-import { ALL_AUTH_TYPES, DIGESTS, key, packet } from "../test-support.ts";
+import { ALL_AUTH_TYPES, DIGESTS, key, packet } from "../fsm/test-support.ts";
 import { sealPacket } from "../wire/authentication.ts";
 import { type ControlPacket, decodeControlPacket, encodeControlPacket } from "../wire/control-packet.ts";
 import type { BfdSessionConfig } from "./session-config.ts";

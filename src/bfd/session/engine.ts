@@ -19,8 +19,8 @@ export interface EngineDeps {
 }
 
 /** UDP ports (RFC 5881 §4, RFC 5883 §5). */
-export const SINGLE_HOP_PORT = 3784;
-export const MULTIHOP_PORT = 4784;
+const SINGLE_HOP_PORT = 3784;
+const MULTIHOP_PORT = 4784;
 /** RFC 5881 §5: what a neighbour on the same link sends arrives with what it was sent with. */
 const SINGLE_HOP_TTL = 255;
 /** A node has a handful of routers; each session costs packets for as long as it lives. */

@@ -2,7 +2,7 @@ import { type IpAddress, ip } from "../../addr/ip.ts";
 import { Instant } from "../../base/time.ts";
 import { seeded, VirtualTime } from "../../../test/support/virtual-time.ts";
 import type { DatagramNetwork, ReceivedDatagram, SenderOptions } from "../../ports/datagram.ts";
-import { DIGESTS } from "../test-support.ts";
+import { DIGESTS } from "../fsm/test-support.ts";
 import { BfdEngine } from "./engine.ts";
 import type { BfdNotice, BfdSessionConfig } from "./session-config.ts";
 

@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { ALL_AUTH_TYPES, bytesOf, DIGESTS, hexOf, key, packet } from "../test-support.ts";
+import { ALL_AUTH_TYPES, bytesOf, DIGESTS, hexOf, key, packet } from "../fsm/test-support.ts";
 import { openPacket, sealPacket } from "./authentication.ts";
 import { decodeControlPacket, diagnosticName, encodeControlPacket } from "./control-packet.ts";
 import { DISCARDS } from "./discards.ts";

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
-import type { SessionSettings } from "./fsm/session-state.ts";
-import { type AuthKey, type AuthType, AUTH_TYPES, type Digests } from "./wire/authentication.ts";
-import type { ControlPacket } from "./wire/control-packet.ts";
+import type { SessionSettings } from "./session-state.ts";
+import { type AuthKey, type AuthType, AUTH_TYPES, type Digests } from "../wire/authentication.ts";
+import type { ControlPacket } from "../wire/control-packet.ts";
 
 const digest = (algorithm: string, bytes: Uint8Array): Uint8Array => createHash(algorithm).update(bytes).digest();
 
