@@ -21,10 +21,14 @@ describe("docs/rfc.md", () => {
   });
 
   it("reads what vitest reports", () => {
-    const one = (status: string) => ({ title: `holds (${FIRST})`, fullName: `x holds (${FIRST})`, status });
+    const one = (status: string) => ({ fullName: `a route holds (${FIRST})`, status });
     const report = { testResults: [{ name: import.meta.filename, assertionResults: [one("passed"), one("skipped")] }] };
     expect(testProofs(report).map(({ state }) => state)).toEqual(["passed", "not-run"]);
-    expect(testProofs(report)[0]).toMatchObject({ id: FIRST, title: "holds", where: "test/rfc/document.test.ts" });
+    expect(testProofs(report)[0]).toMatchObject({
+      id: FIRST,
+      title: "a route holds",
+      where: "test/rfc/document.test.ts",
+    });
   });
 
   it("calls a must row open that no passed test names, and nothing gives a reason for", () => {

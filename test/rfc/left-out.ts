@@ -10,6 +10,8 @@ export const LEFT_OUT: Readonly<Record<string, string>> = {
     "Optional: a session for each member of a link aggregate is for whoever ends the aggregate; a node watches its router over the whole of it.",
   "BGP-4724-4.1-02":
     "Nothing that is announced is chosen from what routers announce, so there is no selection to defer: routes go out as soon as the cluster's state is known.",
+  "BGP-5925-3-01": "TCP-AO takes a kernel of 6.7 or newer on both sides; what racks have is TCP-MD5 and GTSM.",
+  "BGP-5925-3-02": "There is no TCP-AO that MD5 could be together with.",
   "BGP-7606-2-03":
     "Optional: wherever RFC 7606 allows one family to be disabled it allows a session reset, which is what is done.",
   "ND-4862-5.4-01":

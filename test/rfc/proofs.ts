@@ -18,7 +18,7 @@ export interface TestReport {
   readonly testResults: readonly {
     readonly name: string;
     readonly assertionResults: readonly {
-      readonly title: string;
+      /** With the titles of the `describe`s around it: most tests are only half of a sentence. */
       readonly fullName: string;
       readonly status: string;
     }[];
@@ -37,10 +37,10 @@ export const withoutIds = (title: string): string =>
 /** Proofs by tests. A title of a `describe` counts for every test in it. */
 export function testProofs(report: TestReport): readonly Proof[] {
   return report.testResults.flatMap(({ name, assertionResults }) =>
-    assertionResults.flatMap(({ title, fullName, status }) =>
+    assertionResults.flatMap(({ fullName, status }) =>
       idsIn(fullName).map((id): Proof => {
         const state = status === "passed" ? "passed" : status === "failed" ? "failed" : "not-run";
-        return { id, title: withoutIds(title), where: relative(ROOT, name), state };
+        return { id, title: withoutIds(fullName), where: relative(ROOT, name), state };
       }),
     ),
   );
