@@ -11,7 +11,7 @@ import type { RouterSegments } from "../ports/router-segment.ts";
 import type { Dialer, Listener } from "../ports/stream.ts";
 import { emit } from "../telemetry/events.ts";
 import { KernelView } from "./kernel-view.ts";
-import { dynamicNeighboursOf, neighboursOf, type PeerFacts, peerConfigOf, routerIdOf } from "./peers.ts";
+import { dynamicNeighboursOf, neighboursOf, onLinkOf, type PeerFacts, peerConfigOf, routerIdOf } from "./peers.ts";
 import type { RestartNoteFile } from "./restart-note.ts";
 import { Secrets, type SecretsDeps } from "./secrets.ts";
 
@@ -58,7 +58,9 @@ export class BgpRuntime {
     this.#routerId = routerId;
     this.speaker = new Speaker(
       {
-        ...{ clock, entropy, dialer, log, localAddresses: neighboursOf(this.#kernel) },
+        ...{ clock, entropy, dialer, log },
+        localAddresses: neighboursOf(this.#kernel),
+        isOnLink: onLinkOf(this.#kernel),
         ...(readTcpCounters ? { readTcpCounters } : {}),
       },
       { localAsn: Asn.of(settings.localAs), routerId, restarted: this.#isRestart(routerId) },

@@ -1,4 +1,5 @@
 import { familyOf, ip, type IpAddress, type Ipv4, type Ipv6, isIpv4, isLinkLocal } from "../addr/ip.ts";
+import { prefixContains, prefixOf } from "../addr/prefix.ts";
 import type { DynamicNeighbours, PeerConfig } from "../bgp/session/peer-config.ts";
 import { Asn } from "../bgp/wire/asn.ts";
 import type { BgpSettings, DynamicNeighbourSettings, PeerSettings, SessionSettings } from "../config/settings.ts";
@@ -41,6 +42,12 @@ export function neighboursOf(network: Addresses): (of: IpAddress) => readonly Ip
       .map((it) => it.address);
   };
 }
+
+/** Whether an address is in a subnet of one of this node's links. */
+export const onLinkOf =
+  (network: Addresses): ((address: IpAddress) => boolean) =>
+  (address) =>
+    lasting(network).some((own) => prefixContains(prefixOf(own.address, own.prefixLength), address));
 
 /** What of a peer is known only while the daemon runs. */
 export type PeerFacts = {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { ip } from "../../addr/ip.ts";
 import { hostPrefix, type Prefix } from "../../addr/prefix.ts";
+import type { StreamHandler } from "../../ports/stream.ts";
 import { describeNotification } from "../wire/notification.ts";
 import { GOOD_MESSAGES, messageOf, octets, updateBody } from "../wire/test-support.ts";
 import { seeded } from "../../../test/support/virtual-time.ts";
@@ -203,6 +204,32 @@ describe("a peer that says nothing", () => {
       expect(net.network.openCount).toBeLessThanOrEqual(4);
     }
     expect(net.status().state).toBe("open-sent");
+  });
+});
+
+describe("a peer that resets every connection", () => {
+  it("leaves nothing behind, and is let in when it comes to reason", async () => {
+    const net = rawRack({ a: { passive: true, idleHoldSecondsMax: 1 } });
+    net.a.setPeers(net.peers.a);
+    const call = (handler: Partial<StreamHandler>): void => {
+      const silent = { onOpen: () => {}, onData: () => {}, onDrain: () => {}, onEnd: () => {} };
+      const remote = { address: HOSTS.a[0], port: 179 };
+      net.network.dialer(...HOSTS.b).dial({ remote }, { ...silent, ...handler });
+    };
+    for (let round = 0; round < 30; round++) {
+      call({ onOpen: (stream) => net.time.after(5, () => stream.destroy()) });
+      net.time.advance(3000);
+    }
+    call({
+      onOpen: (stream) => {
+        stream.write(RAW.open);
+        stream.write(RAW.keepalive);
+      },
+    });
+    net.time.runUntil(() => net.status().state === "established", 100);
+    const begun = net.time.now();
+    await net.time.settle(net.a.stop("bye"), 3000);
+    expect(net.time.now() - begun).toBeLessThan(1200);
   });
 });
 

@@ -3,6 +3,7 @@ import { hostPrefix, type Prefix } from "../../addr/prefix.ts";
 import type { OwnNextHop } from "../rib/adj-rib-out.ts";
 import type { AddressFamily } from "../wire/families.ts";
 import type { PeerConfig } from "./peer-config.ts";
+import { isNeighbour } from "./peer-settings.ts";
 
 /** What a next hop is chosen from. */
 interface Surroundings {
@@ -51,7 +52,7 @@ function chosen(
   const routable = own.find((address) => !isLinkLocal(address) && !announced.has(hostPrefix(address)));
   // A link-local address serves only whoever shares the link, and only IPv6 (RFC 2545 §3).
   const linkLocal = own.find((address) => isIpv6(address) && isLinkLocal(address));
-  const direct = isOnLink(peer) ? linkLocal : undefined;
+  const direct = isNeighbour(peer) ? linkLocal : undefined;
   const address = configured ?? routable ?? direct;
   if (address === undefined) {
     const what = `no IPv${wanted} address for the next hop on the interface with ${sessionAddress}`;
@@ -63,6 +64,3 @@ function chosen(
     !globalOnly && configured === undefined && direct !== undefined && direct !== address && isIpv6(direct);
   return beside ? { address, linkLocal: direct } : { address };
 }
-
-/** One hop away: by the TTL of what we send, by that of what we take, or by its address. */
-const isOnLink = ({ ttl, minTtl, address }: PeerConfig): boolean => ttl === 1 || minTtl === 255 || isLinkLocal(address);

@@ -21,6 +21,11 @@ export interface PeerRoutesDeps {
   readonly clock: Clock;
   /** The other addresses of the interface that has this one. */
   readonly localAddresses: (of: IpAddress) => readonly IpAddress[];
+  /**
+   * Whether an address is in a subnet of this host's own links: a router on one of them must not send traffic to next
+   * hops that are in none (RFC 4271 §6.3). Absent: next hops are not judged by that.
+   */
+  readonly isOnLink?: (address: IpAddress) => boolean;
   readonly log: Logger;
 }
 
@@ -48,12 +53,17 @@ export class PeerRoutes {
     this.#peer = peer;
     this.#local = local;
     this.#deps = deps;
-    const { localAddresses, log } = deps;
+    const { localAddresses, isOnLink, log } = deps;
     const isOwnAddress = (address: IpAddress): boolean => {
       const session = this.stream?.local.address;
       return session !== undefined && (address === session || localAddresses(session).includes(address));
     };
-    this.#keeping = new RouteKeeping(peer, { ...local, isOwnAddress, log });
+    this.#keeping = new RouteKeeping(peer, {
+      ...local,
+      isOwnAddress,
+      ...(isOnLink === undefined ? {} : { isOnLink }),
+      log,
+    });
     this.#malformed = new MalformedUpdates(log);
     this.#ignored = new IgnoredOnce(log);
   }

@@ -1,4 +1,4 @@
-import type { IpAddress, Ipv4 } from "../../addr/ip.ts";
+import { type IpAddress, type Ipv4, isLinkLocal } from "../../addr/ip.ts";
 import type { DialOptions, SocketOptions } from "../../ports/stream.ts";
 import type { Asn } from "../wire/asn.ts";
 import type { PeerConfig } from "./peer-config.ts";
@@ -90,3 +90,7 @@ export const isFrom = (
   (remote.interfaceName === undefined ||
     peer.interfaceName === undefined ||
     peer.interfaceName === remote.interfaceName);
+
+/** One hop away: by the TTL of what we send, by that of what we take, or by its address. */
+export const isNeighbour = ({ ttl, minTtl, address }: PeerConfig): boolean =>
+  ttl === 1 || minTtl === 255 || isLinkLocal(address);

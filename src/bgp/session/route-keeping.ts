@@ -17,8 +17,10 @@ import type { LostRoute } from "../rib/lost-routes.ts";
 import type { Asn } from "../wire/asn.ts";
 import type { AddressFamily } from "../wire/families.ts";
 import type { DecodedUpdate } from "../wire/update.ts";
+import { AddressMemory } from "./address-memory.ts";
 import type { IgnoredOnce } from "./ignored-once.ts";
 import type { PeerConfig, PeerStatus } from "./peer-config.ts";
+import { isNeighbour } from "./peer-settings.ts";
 
 const NO_ROUTES: ReadonlyMap<RouteKey, ReceivedRoute> = new Map();
 
@@ -27,6 +29,7 @@ export interface KeepingDeps {
   readonly localAsn: Asn;
   readonly routerId: Ipv4;
   readonly isOwnAddress: (address: IpAddress) => boolean;
+  readonly isOnLink?: (address: IpAddress) => boolean;
   readonly log: Logger;
 }
 
@@ -39,6 +42,8 @@ export class RouteKeeping {
   #peer: PeerConfig;
   #rib: AdjRibIn | null = null;
   #retention = NOTHING_RETAINED;
+  readonly #own: AddressMemory;
+  readonly #onLink: AddressMemory | null;
   readonly #near = new Set<AddressFamily>();
   /** Counted when it is asked for, and forgotten whenever a route may have changed. */
   #summary: ReturnType<typeof summaryOf> | null = null;
@@ -46,6 +51,8 @@ export class RouteKeeping {
   constructor(peer: PeerConfig, deps: KeepingDeps) {
     this.#peer = peer;
     this.#deps = deps;
+    this.#own = new AddressMemory(deps.isOwnAddress);
+    this.#onLink = deps.isOnLink === undefined ? null : new AddressMemory(deps.isOnLink);
   }
 
   get routes(): ReadonlyMap<RouteKey, ReceivedRoute> {
@@ -88,9 +95,15 @@ export class RouteKeeping {
   /** A session has begun. */
   established(session: Negotiated, localAddress: IpAddress, now: Instant): void {
     this.#summary = null;
-    const { localAsn, routerId, isOwnAddress } = this.#deps;
+    const { localAsn, routerId } = this.#deps;
     const { address: peerAddress } = this.#peer;
-    const context: InContext = { ...session, localAsn, localAddress, routerId, isOwnAddress, peerAddress };
+    this.#refresh(now);
+    const context: InContext = {
+      ...session,
+      ...{ localAsn, localAddress, routerId, peerAddress },
+      isOwnAddress: this.#own.is,
+      ...(this.#onLink !== null && isNeighbour(this.#peer) ? { isOnLink: this.#onLink.is } : {}),
+    };
     this.#near.clear();
     if (this.#rib === null) this.#rib = new AdjRibIn(context, settingsOf(this.#peer));
     else this.#rib.resume(context);
@@ -125,6 +138,7 @@ export class RouteKeeping {
     if (nlri.length > 0 && !rib.use().some(({ family }) => family === "ipv4-unicast")) {
       ignored.note("IPv4 routes, which are not exchanged");
     }
+    this.#refresh(now);
     const changed = rib.apply(decoded, now);
     for (const { family, count, limit, isNear, refusedCount } of rib.use()) {
       if (refusedCount > 0) ignored.note(`routes beyond the ${limit} that are kept`);
@@ -163,6 +177,11 @@ export class RouteKeeping {
       prefixesStale: stale,
       prefixesUnusable: { count: unusable, reason },
     };
+  }
+
+  #refresh(now: Instant): void {
+    this.#own.refresh(now);
+    this.#onLink?.refresh(now);
   }
 
   #step(event: RetentionEvent, now: Instant): boolean {

@@ -37,6 +37,8 @@ export interface RackOptions {
   readonly ids?: readonly [string, string];
   /** Addresses beside that of the session on the interface of each host; all that it has when absent. */
   readonly others?: readonly IpAddress[];
+  /** Whether an address is in a subnet of the link; not told when absent. */
+  readonly isOnLink?: (address: IpAddress) => boolean;
   /** a has restarted. */
   readonly restarted?: boolean;
 }
@@ -55,6 +57,7 @@ export function rack(options: RackOptions = {}) {
         entropy: seeded(seed * 31 + index),
         dialer: network.dialer(...HOSTS[name]),
         log: pino({ level: "debug", base: null }, sink),
+        ...(options.isOnLink === undefined ? {} : { isOnLink: options.isOnLink }),
         localAddresses: (of) => options.others ?? HOSTS[name].filter((address) => address !== of),
       },
       {

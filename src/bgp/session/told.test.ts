@@ -192,6 +192,19 @@ describe("roles", () => {
   });
 });
 
+describe("a route of a router on our link", () => {
+  it("is of no use when its next hop is on none of our links, and the session stays", () => {
+    const net = established({ isOnLink: (address) => address.startsWith("10.0.0.") });
+    const via = (hop: string, octet: string): Uint8Array =>
+      messageOf(2, updateBody(`4001010040020602010000fdea400304${hop}`, `20c63364${octet}`));
+    net.send(via("0a000002", "07"), via("0a000009", "08"), via("c0000209", "09"));
+    net.time.advance(10);
+    const unusable = [...net.a.received().get("b")!.values()].map((route) => route.unusable);
+    expect(unusable.map((reason) => reason === null)).toEqual([true, true, false]);
+    expect(net.status().state).toBe("established");
+  });
+});
+
 describe("whatever a peer sends", () => {
   it("changes nothing of what is announced, but for the session, a refresh and what was agreed (ROB-07)", () => {
     const net = established();
