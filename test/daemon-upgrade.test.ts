@@ -1,4 +1,3 @@
-import { execFileSync } from "node:child_process";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { NodeUnderTest } from "./support/node-under-test.ts";
 import { needsRoot } from "./support/privileges.ts";
@@ -25,17 +24,6 @@ describe.runIf(needsRoot === null)("a daemon that keeps routes over a stop", () 
   });
   afterEach(() => node.remove());
 
-  const api = (method: string, path: string, body: object): string =>
-    execFileSync(
-      "ip",
-      [
-        ...["netns", "exec", node.net.full("n"), "curl", "-sk", "--fail", "--retry", "20", "--retry-connrefused"],
-        ...["--retry-delay", "1", "-H", "Authorization: Bearer t", "-X", method, "-d", JSON.stringify(body)],
-        ...["-H", `Content-Type: application/${method === "PATCH" ? "merge-patch+json" : "json"}`],
-        `https://127.0.0.1:6443${path}`,
-      ],
-      { encoding: "utf8", timeout: 30_000 },
-    );
   const has = (): boolean => ["10.9.9.9/32", "fd09::9/128"].every((address) => node.addresses("lo").includes(address));
   const start = async (name: string) => {
     const daemon = node.startDaemon(name, { ...SETTINGS, vipcast_status_socket: node.socket("a") });
@@ -45,8 +33,8 @@ describe.runIf(needsRoot === null)("a daemon that keeps routes over a stop", () 
   };
 
   it("leaves its addresses to the next process while the node is in service, and takes them away once it is cordoned (BGP-4724-P-01)", async () => {
-    api("POST", "/api/v1/nodes", { apiVersion: "v1", kind: "Node", metadata: { name: "n1" } });
-    api("PATCH", "/api/v1/nodes/n1/status", { status: { conditions: [{ type: "Ready", status: "True" }] } });
+    node.ask("POST", "/api/v1/nodes", { apiVersion: "v1", kind: "Node", metadata: { name: "n1" } });
+    node.ask("PATCH", "/api/v1/nodes/n1/status", { status: { conditions: [{ type: "Ready", status: "True" }] } });
     expect(await NodeUnderTest.end(await start("a"), "SIGTERM")).toBe(0);
     expect(has()).toBe(true);
     expect(node.log("a")).toContain('"bgp.routes.kept"');
@@ -56,7 +44,7 @@ describe.runIf(needsRoot === null)("a daemon that keeps routes over a stop", () 
     expect(node.log("b")).not.toContain('"address.removed"');
     expect(has()).toBe(true);
 
-    api("PATCH", "/api/v1/nodes/n1", { spec: { unschedulable: true } });
+    node.ask("PATCH", "/api/v1/nodes/n1", { spec: { unschedulable: true } });
     expect(await NodeUnderTest.end(await start("c"), "SIGTERM")).toBe(0);
     expect(node.log("c")).not.toContain('"bgp.routes.kept"');
     expect(has()).toBe(false);

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -50,6 +50,16 @@ export class NodeUnderTest {
       {},
       "api.log",
     );
+  }
+
+  /** Asks the API server, and waits until it listens. @throws when it refuses */
+  ask(method: "POST" | "PATCH", path: string, body: object): void {
+    const curl = ["curl", "-sk", "--fail", "--retry", "20", "--retry-connrefused", "--retry-delay", "1"];
+    const type = `Content-Type: application/${method === "PATCH" ? "merge-patch+json" : "json"}`;
+    const headers = ["-H", "Authorization: Bearer t", "-H", type];
+    const request = ["-X", method, "-d", JSON.stringify(body), `https://127.0.0.1:6443${path}`];
+    const command = ["netns", "exec", this.net.full("n"), ...curl, ...headers, ...request];
+    execFileSync("ip", command, { timeout: 30_000, stdio: "ignore" });
   }
 
   /** `name` tells the daemons of one test apart: NAME.log, NAME.sock. */
