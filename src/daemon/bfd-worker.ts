@@ -61,8 +61,12 @@ export function runBfdWorker(): void {
     closeBy = Instant.add(clock.now(), CLOSE_MILLIS);
     closing.set(clock.now());
   };
-  loop.run();
-  engine.close();
+  try {
+    loop.run();
+  } finally {
+    // Descriptors outlive the thread, and a port that is still held is not to be had by the next one.
+    engine.close();
+  }
 }
 
 function realTimeObstacle(): string | null {

@@ -107,6 +107,19 @@ describe.runIf(!needsRoot)("two BFD threads on one link", () => {
     expect(a.sessions.stateOf("10.0.0.2")).toBe("unknown");
   });
 
+  it("that die are no failure of anybody's path, and are followed by others (BFD-P-04)", async () => {
+    const b = start(lan, "b", [sessionTo("10.0.0.1", "10.0.0.2")]);
+    const a = start(lan, "a", [sessionTo("10.0.0.2", "10.0.0.1")]);
+    await until("up", () => areUp(a, "10.0.0.2") && areUp(b, "10.0.0.1"), 10_000);
+    // What no configuration can say, and the thread does not survive.
+    const broken = { ...sessionTo("10.0.0.9", null), remote: null as never };
+    a.sessions.setSessions([sessionTo("10.0.0.2", "10.0.0.1"), broken]);
+    await until("dead", () => a.events.includes("bfd.worker.failed"));
+    lan.in("a", () => a.sessions.setSessions([sessionTo("10.0.0.2", "10.0.0.1")]));
+    await until("up again", () => areUp(a, "10.0.0.2") && areUp(b, "10.0.0.1"), 10_000);
+    expect(a.changes.map(({ state }) => state)).toEqual(["up", "unknown", "up"]);
+  });
+
   it("say it when the port is somebody else's, and take it when it is free (BFD-P-03)", async () => {
     const loop = lan.in("a", () => new DatagramLoop(new WakeSignal(), () => undefined));
     const other = lan.in("a", () => loop.openReceiver({ family: 4, port: 3784, onlyTtl255: false }, () => undefined));

@@ -31,18 +31,21 @@ export interface Bfd {
   readonly sessions: BfdSessions;
   readonly changes: (PathChange & { readonly at: number })[];
   readonly metrics: Metrics;
+  /** Names of the events that were logged. */
+  readonly events: string[];
 }
 
 export function startBfd(net: Namespaces, namespace: string, wanted: readonly BfdSessionConfig[]): Bfd {
   const metrics = new Metrics();
-  const sessions = new BfdSessions({
-    clock: systemClock,
-    log: pino({ level: process.env["BFD_LOG"] ?? "silent" }),
-    metrics,
-  });
+  const events: string[] = [];
+  const log = pino(
+    { level: "info" },
+    { write: (line: string) => void events.push((JSON.parse(line) as { event: string }).event) },
+  );
+  const sessions = new BfdSessions({ clock: systemClock, log, metrics });
   const changes: Bfd["changes"] = [];
   sessions.onChange((change) => changes.push({ ...change, at: performance.now() }));
   // A thread lives in the namespace of the one that made it.
   net.in(namespace, () => sessions.setSessions(wanted));
-  return { sessions, changes, metrics };
+  return { sessions, changes, metrics, events };
 }

@@ -370,6 +370,7 @@ describe("sessions", () => {
     [{ multiplier: 256 }, /multiplier is 1 to 255/],
     [{ transmitMillis: Number.NaN }, /transmit interval/],
     [{ receiveMillis: 5_000_000 }, /receive interval/],
+    [{ auth: { type: "sha512" as never, keyId: 1, key: "k" } }, /no BFD authentication by sha512/],
     [{ auth: { type: "md5", keyId: 256, key: "k" } }, /key id/],
     [{ auth: { type: "md5", keyId: 1, key: "" } }, /1 to 16 octets/],
     [{ auth: { type: "sha1", keyId: 1, key: "x".repeat(21) } }, /1 to 20 octets/],

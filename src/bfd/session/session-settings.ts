@@ -21,6 +21,8 @@ export function settingsOf(config: BfdSessionConfig): SessionSettings | { readon
   }
   if (!Number.isInteger(multiplier) || multiplier < 1 || multiplier > 255)
     return { problem: `a BFD multiplier is 1 to 255, not ${multiplier}` };
+  if (config.auth !== null && !(config.auth.type in AUTH_TYPES))
+    return { problem: `there is no BFD authentication by ${config.auth.type}` };
   const auth = keyOf(config);
   const problem = auth && keyProblem(auth);
   if (problem !== null) return { problem };
@@ -38,6 +40,5 @@ const MILLIS_MAX = 4_294_967;
 
 function keyOf({ auth }: BfdSessionConfig): AuthKey | null {
   if (auth === null) return null;
-  if (!(auth.type in AUTH_TYPES)) throw new RangeError(`no BFD authentication type: ${auth.type}`);
   return { type: auth.type, keyId: auth.keyId, secret: new TextEncoder().encode(auth.key) };
 }
