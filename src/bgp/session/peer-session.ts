@@ -29,6 +29,8 @@ import { PeerRoutes, type PeerRoutesDeps } from "./peer-routes.ts";
 import { acceptOptions, canonical, dialOptions, type LocalSpeaker, withheldBecause } from "./peer-settings.ts";
 import { PeerTroubles } from "./peer-troubles.ts";
 import { Recorder } from "./recorder.ts";
+import { RunToCompletion } from "./run-to-completion.ts";
+import { SecondLook } from "./second-look.ts";
 import { statusOf } from "./session-status.ts";
 import { logTransition, visibleState } from "./transition-log.ts";
 
@@ -65,15 +67,13 @@ export class PeerSession {
   /** Wanted, whether or not something keeps it from being started. */
   #isWanted = false;
   #bfd: BfdState | null = null;
-  readonly #inbox: (() => void)[] = [];
-  #running = false;
+  readonly #tasks: RunToCompletion;
+  readonly #secondLook = new SecondLook();
   /** Destroyed: what still ends wakes nobody. */
   #isOver = false;
   #isChanged = false;
   #hasWritten = false;
   #since: Instant;
-  /** What the alarm rang for and was given a second look. */
-  #lookedAt: Instant | null = null;
   #establishedCount = 0;
 
   /**
@@ -103,6 +103,10 @@ export class PeerSession {
       drained: () => this.#run(() => void (this.#hasWritten = true)),
       ended: (link, end) => this.#run(() => this.#ended(link, end)),
     });
+    this.#tasks = new RunToCompletion(
+      () => this.#writeRoutes(),
+      () => this.#rest(),
+    );
     this.#since = clock.now();
     this.#alarm = clock.alarm(() => this.#ring());
   }
@@ -174,7 +178,7 @@ export class PeerSession {
    * callback of this session.
    */
   accept(stream: ByteStream): StreamHandler | null {
-    if (this.#running || this.#links.isFull) return null;
+    if (this.#tasks.isRunning || this.#links.isFull) return null;
     try {
       stream.setOptions(acceptOptions(this.#config));
     } catch (error) {
@@ -237,16 +241,12 @@ export class PeerSession {
     return this.#isWanted && !this.#peering.started && withheldBecause(this.#config) === null;
   }
 
-  /** Runs to completion: what happens while an action is performed waits its turn, it never nests. */
   #run(task: () => void): void {
-    this.#inbox.push(task);
-    if (this.#running) return;
-    this.#running = true;
-    for (let next = this.#inbox.shift(); next; next = this.#inbox.shift()) {
-      next();
-      this.#writeRoutes();
-    }
-    this.#running = false;
+    this.#tasks.run(task);
+  }
+
+  /** Nothing is left to do: sets the alarm for what comes next, and tells. */
+  #rest(): void {
     if (this.#isOver) return;
     const backlog = this.#links.held.length > 0 ? this.#deps.clock.now() : null;
     this.#alarm.set(Instant.earliest(backlog, peeringDeadline(this.#peering), this.#routes.deadline));
@@ -255,22 +255,10 @@ export class PeerSession {
     this.#changed(isVisible);
   }
 
-  /**
-   * An alarm that comes late, because the process was busy, may find the peer's octets still unread in the socket. So
-   * before a hold time is taken to have run out, the event loop gets one more turn to read them.
-   */
   #ring(): void {
-    const now = this.#deps.clock.now();
     for (const link of this.#links.held) this.#run(() => this.#read(link));
-    const due = SLOTS.map((slot) => this.#peering[slot]).find(
-      (state) => "hold" in state && Instant.isDue(state.hold, now),
-    );
-    const deadline = due !== undefined && "hold" in due ? due.hold : null;
-    if (deadline !== null && this.#lookedAt !== deadline) {
-      this.#lookedAt = deadline;
-      this.#alarm.set(Instant.add(now, 1));
-      return;
-    }
+    const now = this.#deps.clock.now();
+    if (this.#secondLook.isNeeded(this.#peering, now)) return this.#alarm.set(Instant.add(now, 1));
     this.#run(() => {
       if (this.#routes.expire()) this.#isChanged = true;
       this.#apply({ type: "time-passed" });
@@ -391,7 +379,7 @@ export class PeerSession {
     const { family, limit } = exceeded;
     const fault: BgpFault = { kind: "cease.max-prefixes", ...familyCodes(family), limit };
     const restartSeconds = this.#config.maxPrefixes?.restartSeconds ?? null;
-    this.#inbox.push(() => {
+    this.#run(() => {
       if (this.#routes.session !== null) this.#apply({ type: "suspend", fault, restartSeconds });
     });
   }

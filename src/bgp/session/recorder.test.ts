@@ -99,6 +99,16 @@ describe("the flight recorder", () => {
     expect(recorder.snapshot().entries).toEqual([]);
   });
 
+  it("lets go of what it forgets: ten thousand long messages do not stay in memory", () => {
+    const { recorder } = flight({ entries: 4096, octets: 200_000 });
+    const kept = new FinalizationRegistry<null>(() => {});
+    const before = process.memoryUsage().arrayBuffers;
+    for (let i = 0; i < 10_000; i++) recorder.received("incoming", new Uint8Array(65_535));
+    kept.unregister({});
+    expect(recorder.snapshot().entries.length).toBeLessThanOrEqual(3);
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(500 * 1024 * 1024);
+  });
+
   it("copies messages: the buffer that they came in may be used again", () => {
     const { recorder } = flight();
     const buffer = encodeMessage(KEEPALIVE, EXTERNAL);

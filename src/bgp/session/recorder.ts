@@ -128,8 +128,8 @@ export class Recorder {
     this.#octets += costOf(entry);
     const { entries, octets } = this.#limits;
     while (this.#entries.length - this.#first > entries || this.#octets > octets) this.#forget();
-    // Cutting off one by one would move the rest each time.
-    if (this.#first < entries) return;
+    // Cutting off one by one would move the rest each time; so there are never more to be cut off than there are left.
+    if (this.#first <= this.#entries.length / 2) return;
     this.#entries.splice(0, this.#first);
     this.#first = 0;
   }
