@@ -16,4 +16,5 @@ export const LEFT_OUT: Readonly<Record<string, string>> = {
     "Optional: wherever RFC 7606 allows one family to be disabled it allows a session reset, which is what is done.",
   "ND-4862-5.4-01":
     "As for ARP: the VIP is added without duplicate address detection, which would delay the takeover by a second.",
+  "ND-7527-4-01": "There is no detection of duplicates that a loop could confuse.",
 };
