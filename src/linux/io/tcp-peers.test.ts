@@ -116,6 +116,10 @@ describe.runIf(!needsRoot)("a listener's peers", () => {
       ]);
       const owned = [from(other, "range"), from(other, "own")];
       expect(await Promise.all(owned.map(outcome))).toEqual(["timed-out", "open"]);
+      server.setMd5Keys([]);
+      const freed = from(other);
+      expect(await outcome(freed)).toBe("open");
+      freed.stream?.destroy();
       for (const one of [...dialled, ...owned]) one.stream?.destroy();
     });
 
