@@ -192,6 +192,17 @@ describe("a peer whose BGP waits for BFD", () => {
     expect(it.wanted).toEqual(wanted);
   });
 
+  it("waits for a BFD thread that has died, but a session that is there stays (BFD-P-04)", () => {
+    const it = waiting();
+    it.path("tor", "up");
+    it.path("tor", "unknown");
+    expect(it.told.at(-1)).toEqual(["tor", "down", false]);
+    it.path("tor", "up");
+    it.peers = [established("tor", "10.0.0.1", "10.0.0.2")];
+    it.path("tor", "unknown");
+    expect(it.told.at(-1)).toEqual(["tor", "unknown", false]);
+  });
+
   it("is kept waiting when the path flaps, longer each time (BFD-5882-3.2-03)", () => {
     const it = waiting();
     const flap = (): void => {

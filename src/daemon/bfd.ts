@@ -103,8 +103,9 @@ export class PeerBfd {
       watch.held.set(heldUntil);
       return;
     }
-    // "Nothing known" of a path that BGP waits for is as good as down.
-    const told = state === "unknown" && isStrict ? "down" : state;
+    // Nothing known of a path that BGP waits for is as good as down; a session that is there does not end for it.
+    const isWaiting = isStrict && bgp.peers().find((peer) => peer.name === name)?.state !== "established";
+    const told = state === "unknown" && isWaiting ? "down" : state;
     bgp.setBfdState(name, told, { controlPlaneIndependent });
   }
 
