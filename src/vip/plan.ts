@@ -12,12 +12,7 @@ import { Instant } from "../base/time.ts";
 import type { ServiceFact, ServiceKey, ServicePortFact } from "./facts.ts";
 import { closed, firstClosed, type Gate, open } from "./gates.ts";
 import { anyInterfaceUp, interfaceGate } from "./interface-gate.ts";
-import {
-  controlPlaneAttributes,
-  mergeAttributes,
-  type PlannedAttributes,
-  serviceAttributes,
-} from "./route-attributes.ts";
+import { controlPlaneAttributes, RouteBook, type PlannedAttributes, serviceAttributes } from "./route-attributes.ts";
 import { serviceAddresses } from "./service-addresses.ts";
 import { classGate, endpointGate } from "./service-gates.ts";
 import {
@@ -113,8 +108,7 @@ class Draft {
   readonly path: Path;
   readonly fallback: boolean;
   readonly vips: VipPlan[] = [];
-  /** What each owner of a prefix wants its route to carry. */
-  readonly #routes = new Map<Prefix, { readonly owner: Owner; readonly attributes: PlannedAttributes }[]>();
+  readonly routes = new RouteBook();
   readonly addresses = new Map<IpAddress, AddressPlan>();
   readonly segments = new Map<IpAddress, number>();
   readonly leases = new Map<string, LeasePlan>();
@@ -141,16 +135,10 @@ class Draft {
     });
   }
 
-  route(prefix: Prefix, owner: Owner, attributes: PlannedAttributes): void {
-    const owners = this.#routes.get(prefix);
-    if (owners) owners.push({ owner, attributes });
-    else this.#routes.set(prefix, [{ owner, attributes }]);
-  }
-
   finish(replanAt: Instant | null): Plan {
     return {
       vips: this.vips,
-      routes: new Map([...this.#routes].map(([prefix, owners]) => [prefix, mergeAttributes(inOrder(owners))])),
+      routes: this.routes.merged(),
       addresses: this.addresses,
       segments: this.segments,
       leases: this.leases,
@@ -181,17 +169,6 @@ class Draft {
     return stopping || elected === true || (!probePending && !listsPending);
   }
 }
-
-/** By name, and the control plane first: the order in which Services arrive must not change a route. */
-const inOrder = (
-  owners: readonly { readonly owner: Owner; readonly attributes: PlannedAttributes }[],
-): readonly PlannedAttributes[] =>
-  owners
-    .toSorted(
-      (a, b) =>
-        Number(b.owner === "control-plane") - Number(a.owner === "control-plane") || (a.owner < b.owner ? -1 : 1),
-    )
-    .map(({ attributes }) => attributes);
 
 function planControlPlane(draft: Draft): void {
   const { policy, probe } = draft.snapshot;
@@ -366,7 +343,7 @@ function announce(draft: Draft, { owner, address, gates, at, attach, lease, attr
     return admitted;
   }
   // The route is wanted whether or not a session is up: the speaker keeps it ready for the next one.
-  if (admitted) draft.route(hostPrefix(address), owner, attributes);
+  if (admitted) draft.routes.add(hostPrefix(address), owner, attributes);
   const session = sessionGate(sessions, address);
   draft.vips.push({
     owner,

@@ -4,6 +4,7 @@ import {
   parseExtendedCommunity,
   parseLargeCommunity,
 } from "../base/communities.ts";
+import type { Prefix } from "../addr/prefix.ts";
 import type { ServiceFact } from "./facts.ts";
 import { type Gate, open } from "./gates.ts";
 import type { RouteSelection, RoutingPolicy } from "./snapshot.ts";
@@ -163,8 +164,29 @@ const fits = (service: ServiceFact, { kind, namespaces, services, labels }: Rout
   (services === null || services.includes(service.key)) &&
   Object.entries(labels).every(([key, value]) => service.labels[key] === value);
 
+/** What the owners of each prefix want its route to carry. */
+export class RouteBook {
+  readonly #owners = new Map<Prefix, { readonly owner: string; readonly attributes: PlannedAttributes }[]>();
+
+  add(prefix: Prefix, owner: string, attributes: PlannedAttributes): void {
+    const owners = this.#owners.get(prefix);
+    if (owners) owners.push({ owner, attributes });
+    else this.#owners.set(prefix, [{ owner, attributes }]);
+  }
+
+  /** Owners in the order of their names, as the order in which Services arrive must not change a route. */
+  merged(): ReadonlyMap<Prefix, PlannedAttributes> {
+    const routes = new Map<Prefix, PlannedAttributes>();
+    for (const [prefix, owners] of this.#owners) {
+      const ordered = owners.length === 1 ? owners : owners.toSorted((a, b) => (a.owner < b.owner ? -1 : 1));
+      routes.set(prefix, mergeAttributes(ordered.map(({ attributes }) => attributes)));
+    }
+    return routes;
+  }
+}
+
 /** Of several owners of one address, in their order: communities and tags of all, numbers of the first that has one. */
-export function mergeAttributes(all: readonly PlannedAttributes[]): PlannedAttributes {
+function mergeAttributes(all: readonly PlannedAttributes[]): PlannedAttributes {
   if (all.length === 1) return all[0]!;
   const union = <T>(of: (one: PlannedAttributes) => readonly T[] | undefined): T[] => [
     ...new Map(all.flatMap((one) => of(one) ?? []).map((value) => [String(value), value])).values(),
