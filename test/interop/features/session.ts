@@ -64,7 +64,7 @@ export const fourOctetAs: Feature = {
 export const twoOctetAs: Feature = {
   name: "two-octet-as",
   title: "A router without four-octet AS numbers",
-  what: "our AS number above 65535 is AS_TRANS for it, with AS4_PATH beside",
+  what: "our AS number above 65535 reaches it as AS_TRANS, or whole where it reads AS4_PATH",
   async play(scene) {
     const speaker = await scene.begin({
       router: { twoOctetAs: true, peerAsn: OUR_LONG_ASN },
