@@ -5,7 +5,7 @@ import { Scene } from "./features/scene.ts";
 import type { RouterKind, RouterName } from "./router.ts";
 import { Stage, type Transport } from "./stage.ts";
 
-export const TRANSPORTS: readonly Transport[] = ["IPv4", "IPv6"];
+const TRANSPORTS: readonly Transport[] = ["IPv4", "IPv6"];
 
 /** What came out of one feature with one router over one transport. */
 export interface Cell {

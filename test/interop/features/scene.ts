@@ -7,7 +7,7 @@ import { TrafficToVips } from "../traffic.ts";
 import { ROUTER_PREFIXES, type Stage, VIPS } from "../stage.ts";
 
 /** A feature does not work with this router. */
-export class Broken extends Error {
+class Broken extends Error {
   override readonly name = "Broken";
 }
 
