@@ -586,3 +586,16 @@ describe("a start", () => {
     expect(play.do({ type: "start" })).toBe("out dial");
   });
 });
+
+describe("a peer that calls again in the middle of its handshake, and is lost", () => {
+  it("is dialled, although we had stood back for its first call", () => {
+    const play = new Play().start();
+    play.do({ type: "accepted" });
+    play.open("incoming", HIGHER);
+    play.do({ type: "accepted" });
+    play.on("incoming", { type: "tcp-failed" });
+    expect(play.names).toBe("idle idle");
+    expect(peeringDeadline(play.peering)).not.toBeNull();
+    expect(play.pass(PEER.connectRetrySeconds * 1000)).toBe("out dial");
+  });
+});

@@ -6,7 +6,7 @@ import { type Slot, survivor } from "./collision.ts";
 import { type FsmPeer, judgeOpen } from "./negotiation.ts";
 import { type Action, type BfdDown, type Event, type Idle, nextDeadline, type State } from "./state.ts";
 import { step } from "./step.ts";
-import { type Context, OPEN_HOLD_MILLIS } from "./timers.ts";
+import { type Context, OPEN_HOLD_MILLIS, retryDeadline } from "./timers.ts";
 
 /**
  * One configured peer: the connection that we dial, the one that the peer dials, and what ties them together. Each
@@ -255,9 +255,10 @@ class Run {
   settle(): void {
     for (const slot of SLOTS) this.#preferred(slot);
     const { incoming } = this.#states;
-    // The peer's connection is not ours to dial again: without TCP it is gone.
+    // The peer's connection is not ours to dial again: without TCP it is gone, and ours is tried if it stood back for it.
     if ((incoming.name === "active" || incoming.name === "connect") && incoming.delayOpen === null) {
-      this.#states.incoming = { name: "idle", counter: incoming.counter, idleHold: null };
+      const idleHold = retryDeadline(this.#context());
+      this.#states.incoming = { name: "idle", counter: incoming.counter, idleHold };
     }
     const hadIncoming = this.#before.incoming.name !== "idle";
     if (this.#started && hadIncoming && this.#states.incoming.name === "idle") this.#fell(this.#states.incoming);
