@@ -3,6 +3,7 @@ import { type Address, LAN_INTERFACE, NODE_AS, ROUTER_AS, ROUTER_LAN, VIPS } fro
 /** What the scenarios' timers are, in one place: bounds are computed from the same numbers as settings. */
 const HOLD_TIME_SECONDS = 3;
 const CONNECT_RETRY_SECONDS = 1;
+const DRAIN_SECONDS = 1;
 /** Longest wait between two attempts at a router that fails again and again. */
 export const MAX_IDLE_SECONDS = 4;
 
@@ -13,6 +14,9 @@ export const LEASE = { durationSeconds: 5, renewDeadlineSeconds: 3, retryPeriodS
  * its command line, on a machine with two busy cores.
  */
 export const MARGIN_MILLIS = 1_000;
+
+/** From SIGTERM until the routes are gone: first they are told to be on their way out (RFC 8326), then withdrawn. */
+export const DRAIN_BOUND_MILLIS = DRAIN_SECONDS * 1000 + MARGIN_MILLIS;
 
 /** From the loss of a node without a word until the router has given up its routes. */
 export const HOLD_BOUND_MILLIS = HOLD_TIME_SECONDS * 1000 + MARGIN_MILLIS;
@@ -67,6 +71,7 @@ export const bgpEnvironment = {
   bgp_keepalive_interval: "1",
   bgp_routerinterface: LAN_INTERFACE,
   vipcast_bgp_connect_retry_seconds: `${CONNECT_RETRY_SECONDS}`,
+  vipcast_bgp_drain_seconds: `${DRAIN_SECONDS}`,
   vipcast_bgp_max_idle_seconds: `${MAX_IDLE_SECONDS}`,
 } as const;
 

@@ -3,7 +3,7 @@ import { controlPlaneTarget, type Lab, serviceTarget } from "../lab.ts";
 import type { ServiceSpec } from "../rack/cluster.ts";
 import { VIPS } from "../topology.ts";
 import { waitFor } from "../wait.ts";
-import { START_BOUND_MILLIS } from "./settings.ts";
+import { DRAIN_BOUND_MILLIS, START_BOUND_MILLIS } from "./settings.ts";
 
 /** Openings and turns that several scenarios share. */
 
@@ -88,7 +88,7 @@ export async function stopDaemons(lab: Lab, vips: readonly string[]): Promise<vo
   const running = lab.rack.nodes.filter((node) => node.powered && node.daemon.running);
   const since = lab.step(`SIGTERM to the daemons on ${running.map(({ name }) => name).join(", ")}`);
   const ended = Promise.all(running.map((node) => node.stopDaemon()));
-  await lab.routed("after SIGTERM", Object.fromEntries(vips.map((vip) => [vip, ""])), 1_000, since);
+  await lab.routed("after SIGTERM", Object.fromEntries(vips.map((vip) => [vip, ""])), DRAIN_BOUND_MILLIS, since);
   const ends = await ended;
   lab.expect("daemons end with exit code", ends.map(({ code }) => code).join(" "), "", {
     equals: running.map(() => 0).join(" "),

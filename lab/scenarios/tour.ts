@@ -2,7 +2,7 @@ import { serviceTarget } from "../lab.ts";
 import type { ServiceSpec } from "../rack/cluster.ts";
 import type { Scenario } from "../scenario.ts";
 import { VIPS } from "../topology.ts";
-import { bgpEnvironment, bgpFlags, HOLD_BOUND_MILLIS, START_BOUND_MILLIS } from "./settings.ts";
+import { bgpEnvironment, bgpFlags, DRAIN_BOUND_MILLIS, HOLD_BOUND_MILLIS, START_BOUND_MILLIS } from "./settings.ts";
 import {
   ALL_NODES,
   CONTROL_PLANE_TARGETS,
@@ -75,7 +75,7 @@ export const tour: Scenario = {
     const drained = lab.step("n2 is drained: SIGTERM to its daemon");
     const end = rack.node("n2").stopDaemon();
     const rest = { ...controlPlaneRoutes("n1 n3"), ...webRoutes("n1 n3"), [VIPS.local.v4]: "n3" };
-    await lab.routed("without n2", rest, 1_000, drained);
+    await lab.routed("without n2", rest, DRAIN_BOUND_MILLIS, drained);
     lab.expect("drain: exit code", (await end).code, "", { equals: 0 });
     await lab.pass(500);
     await expectNoFailure(lab, "drain of n2", drained);
