@@ -33,6 +33,14 @@ describe("the lab's command line", () => {
   });
 });
 
+describe.runIf(needsRoot === null)("a scenario about what the router lacks", () => {
+  it("is not played: exit code 3, with the routers that have it", () => {
+    const { stderr, status } = ask("bfd-node-loss", "--router", "embedded");
+    expect(status).toBe(3);
+    expect(stderr).toContain("--router frr or --router bird");
+  });
+});
+
 /** Starts the tour and waits for this line of its progress. */
 async function startedUntil(line: string): Promise<ChildProcess> {
   const lab = spawn(process.execPath, [MAIN, "tour"], { stdio: ["ignore", "pipe", "pipe"], detached: true });

@@ -73,4 +73,19 @@ describe("configurations", () => {
     expect(birdConfig().match(/hold time 3; keepalive time 1;/g)).toHaveLength(2);
     expect(birdConfig().match(/merge paths yes/g)).toHaveLength(2);
   });
+
+  it("a password, BFD and help with restarts are there when a scenario asks for them, and only then", () => {
+    for (const plain of [frrConfig(), birdConfig()]) {
+      for (const word of ["password", "bfd", "10.10.0.11"]) expect(plain).not.toContain(word);
+    }
+    expect(frrConfig({ password: "s3cret" })).toContain("neighbor NODES password s3cret");
+    expect(birdConfig({ password: "s3cret" }).match(/password "s3cret";/g)).toHaveLength(2);
+    expect(frrConfig({ bfd: true })).toContain("detect-multiplier 3");
+    expect(birdConfig({ bfd: true })).toContain("min rx interval 50 ms; min tx interval 50 ms; multiplier 3;");
+    // Sessions that are made for whoever comes would be forgotten with their routes.
+    expect(frrConfig({ gracefulRestart: true })).not.toContain("listen range");
+    expect(frrConfig({ gracefulRestart: true }).match(/ peer-group NODES$/gm)).toHaveLength(6);
+    expect(birdConfig({ gracefulRestart: true })).not.toContain("neighbor range");
+    expect(birdConfig({ gracefulRestart: true }).match(/passive on;/g)).toHaveLength(6);
+  });
 });
