@@ -1,7 +1,6 @@
 /**
- * `npm run fuzz -- [--count N] [--seed S] [--from I] [target…]`: N inputs for each decoder, some systematic and the rest
- * by chance, the same ones for the same seed. A finding ends its target, is printed with the seed, its number and its
- * octets, and makes the exit code 1: it is then kept in cases.ts under a name. `--list` names the targets.
+ * `npm run fuzz`: inputs for each decoder, some systematic and the rest by chance, the same ones for the same seed. A
+ * finding ends its target; it is then kept in cases.ts under a name.
  */
 import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
@@ -15,18 +14,44 @@ const COUNT_DEFAULT = 10_000_000;
 const HANG_MILLIS = 60_000;
 const PROGRESS_MILLIS = 1_000;
 
-const { values, positionals } = parseArgs({
-  options: {
-    count: { type: "string", default: `${COUNT_DEFAULT}` },
-    seed: { type: "string", default: `${Date.now() % 0x7fff_ffff}` },
-    from: { type: "string", default: "0" },
-    list: { type: "boolean", default: false },
-  },
-  allowPositionals: true,
-});
+const USAGE = `usage: npm run -s fuzz -- [--count N] [--seed S] [--from I] [target…]
+
+Attacks decoders with damaged messages and chance octets. A finding is printed
+with its seed, its number and its octets.
+
+  --count N  inputs for each target; ${COUNT_DEFAULT} if left out
+  --seed S   the same seed gives the same inputs; printed when left out
+  --from I   number of the first input
+  --list     the targets
+
+Without targets all are attacked. Exit: 0 no finding, 1 a finding, 2 wrong usage.`;
+
+function wrongUsage(message: string): never {
+  console.error(`${message}\n\n${USAGE}`);
+  process.exit(2);
+}
+
+function read() {
+  try {
+    return parseArgs({
+      options: {
+        count: { type: "string", default: `${COUNT_DEFAULT}` },
+        seed: { type: "string", default: `${Date.now() % 0x7fff_ffff}` },
+        from: { type: "string", default: "0" },
+        list: { type: "boolean", default: false },
+        help: { type: "boolean", default: false },
+      },
+      allowPositionals: true,
+    });
+  } catch (error) {
+    return wrongUsage((error as Error).message);
+  }
+}
+
+const { values, positionals } = read();
 const number = (name: "count" | "seed" | "from"): number => {
   const value = Number(values[name]);
-  if (!Number.isInteger(value) || value < 0) throw new RangeError(`--${name} ${values[name]} is no number`);
+  if (!Number.isInteger(value) || value < 0) wrongUsage(`--${name} ${values[name]} is no number`);
   return value;
 };
 const [count, seed, from] = [number("count"), number("seed"), number("from")];
@@ -90,11 +115,11 @@ const ticker = setInterval(() => {
 }, PROGRESS_MILLIS);
 
 async function main(): Promise<void> {
-  if (unknown.length > 0) {
-    console.error(`no target ${unknown.join(", ")}; --list names them`);
-    process.exitCode = 2;
+  if (values.help) {
+    console.log(USAGE);
     return;
   }
+  if (unknown.length > 0) wrongUsage(`no target ${unknown.join(", ")}; --list names them`);
   if (values.list) {
     for (const name of names) console.log(name);
     return;
