@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { chmodSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -50,6 +51,10 @@ const file = (name: string, text: string, mode = 0o600): string => {
   chmodSync(path, mode);
   return path;
 };
+const pipe = (name: string): string => {
+  execFileSync("mkfifo", ["-m", "600", join(folder, name)]);
+  return join(folder, name);
+};
 const fromFile = (path: string): SecretSource => ({ kind: "file", path });
 
 describe("secrets", () => {
@@ -66,6 +71,7 @@ describe("secrets", () => {
     ["an empty variable", () => ({ kind: "environment", name: "EMPTY" }), /EMPTY is empty/],
     ["a file that is not there", () => fromFile(join(folder, "none")), /none: ENOENT/],
     ["a folder", () => fromFile(folder), /is not a file/],
+    ["a pipe that nobody writes to", () => fromFile(pipe("pipe")), /is not a file/],
     ["an empty file", () => fromFile(file("empty", "\n")), /is empty/],
     ["a file that everybody may read", () => fromFile(file("open", "x", 0o644)), /everybody \(mode 0644\)/],
     ["a file that is too long", () => fromFile(file("long", "x".repeat(5000))), /longer than a key can be/],
@@ -105,7 +111,9 @@ describe("secrets", () => {
     expect([...watched.keys()]).toEqual(["kube-system/bgp"]);
     expect(all.read(source)).toEqual({ missing: "Secret kube-system/bgp: not read yet" });
     secret.error = "secrets is forbidden";
-    expect(all.read(source)).toEqual({ missing: "Secret kube-system/bgp: secrets is forbidden" });
+    clock.advance(2_000);
+    expect([changes, all.read(source)]).toEqual([1, { missing: "Secret kube-system/bgp: secrets is forbidden" }]);
+    changes = 0;
     secret.synced = true;
     tell();
     expect([changes, all.read(source)]).toEqual([1, { missing: "there is no Secret kube-system/bgp" }]);

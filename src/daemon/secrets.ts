@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { Instant } from "../base/time.ts";
 import type { SecretSource } from "../config/settings-policy.ts";
 import type { Alarm, Clock } from "../ports/clock.ts";
@@ -95,7 +95,10 @@ export class Secrets {
   }
 
   #arm(): void {
-    if (!this.#sources.some(({ kind }) => kind === "file")) return;
+    const isFile = this.#sources.some(({ kind }) => kind === "file");
+    // Nor does a Secret that cannot be read yet tell when the reason becomes another.
+    const isAwaited = [...this.#watched.values()].some(({ synced }) => !synced);
+    if (!isFile && !isAwaited) return;
     this.#alarm.set(Instant.add(this.#deps.clock.now(), POLL_MILLIS));
   }
 
@@ -112,7 +115,8 @@ export class Secrets {
 function readFile(path: string): Secret {
   let fd: number;
   try {
-    fd = openSync(path, "r");
+    // A pipe would keep the whole daemon until somebody writes.
+    fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   } catch (error) {
     return { missing: `file ${path}: ${(error as NodeJS.ErrnoException).code ?? String(error)}` };
   }
