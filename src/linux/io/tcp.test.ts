@@ -47,6 +47,16 @@ describe("a TCP stream on loopback", () => {
     });
   }
 
+  it("hands out octets whose slices are copies: who keeps a few keeps no whole piece of the stream", async () => {
+    const { accepted, dialled, server } = await pair("127.0.0.1");
+    dialled.stream!.write(Buffer.from("one message of many"));
+    await until("octets", () => accepted.length > 0);
+    const [chunk] = accepted.chunks;
+    expect(chunk!.slice(0, 3).buffer).not.toBe(chunk!.buffer);
+    dialled.stream!.destroy();
+    server.close();
+  });
+
   it("flushes what was written before close()", async () => {
     const { accepted, dialled, server } = await pair("127.0.0.1");
     const large = Buffer.alloc(4_000_000, "x");

@@ -113,8 +113,9 @@ class Connection implements ByteStream {
     this.#device = device;
     this.#handler = handler;
     if (!socket.connecting && socket.remoteAddress !== undefined) this.#learnEndpoints();
-    socket.on("data", (bytes: Buffer) => {
-      if (this.#end === null) this.#handler?.onData(bytes);
+    socket.on("data", ({ buffer, byteOffset, byteLength }: Buffer) => {
+      // Not as a Buffer: a slice of one is no copy, and would keep the whole piece alive with the octet that is kept.
+      if (this.#end === null) this.#handler?.onData(new Uint8Array(buffer, byteOffset, byteLength));
     });
     socket.on("end", () => {
       this.#end ??= { kind: "closed-by-peer" };
