@@ -38,15 +38,21 @@ function finding(issue: z.core.$ZodIssue, tree: unknown, path: readonly Property
 
 function unknownKey(key: string, path: readonly PropertyKey[]): Finding {
   const keys = knownKeys(path);
-  const shown = key.length > 60 ? `${key.slice(0, 60)}…` : key;
-  const hint = didYouMean(key, keys);
+  const [name] = key.split(":", 1);
+  if (name !== key && keys.includes(name!))
+    return { path: [...path, key], at: "key", what: "needs a blank after the colon", hint: `write "${name}: …"` };
+  const shown = String(shownKey(key));
+  const hint = didYouMean(shown, keys);
   return {
     path: [...path, key],
     at: "key",
-    what: `there is no key "${shown}" here`,
+    what: `there is no key "${shown.length > 60 ? `${shown.slice(0, 60)}…` : shown}" here`,
     hint: hint === "" && keys.length > 0 ? `known here: ${keys.join(", ")}` : hint,
   };
 }
+
+/** Without what stands behind a colon: `{password:secret}` is one key, and no text to repeat. */
+export const shownKey = (key: PropertyKey): PropertyKey => (typeof key === "string" ? key.split(":", 1)[0]! : key);
 
 /** The keys of the map at `path`; none where there is no map, or one of free keys. */
 function knownKeys(path: readonly PropertyKey[]): readonly string[] {

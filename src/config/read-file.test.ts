@@ -64,6 +64,21 @@ describe("the configuration file", () => {
     expect(problems(text).join("\n")).toContain(problem);
   });
 
+  it.each([
+    ["an alias", "{address: 10.0.0.1, as: 1, password: *geheim}", "Unresolved alias"],
+    ["a tag", "{address: 10.0.0.1, as: 1, password: !geheim x}", "Unresolved tag"],
+    ["a tag of its own", "{address: 10.0.0.1, as: 1, password: !<geheim}", ""],
+    ["a block", "{address: 10.0.0.1, as: 1}\npassword: >geheim", "Block scalar header"],
+    ["a block inside", "\n      address: 10.0.0.1\n      password: >geheim\n      as: 1", "Block scalar header"],
+    ["an escape", '{address: 10.0.0.1, as: 1, password: "\\geheim"}', "Invalid escape sequence"],
+    ["a part of its key", "{address: 10.0.0.1, as: 1, password:geheim}", "needs a blank after the colon"],
+    ["a part of a misspelt key", "{address: 10.0.0.1, as: 1, pasword:geheim}", 'no key "pasword" here'],
+  ])("does not have a password repeated that is taken for %s", (_, peer, what) => {
+    const found = problems(`bgp:\n  peers:\n    - ${peer}\n`).join("\n");
+    expect(found).toContain(what);
+    expect(found).not.toMatch(/geheim|^$/);
+  });
+
   it("with a bomb of aliases is refused at once", () => {
     const levels = Array.from({ length: 30 }, (_, i) => `a${i}: &a${i} [${i === 0 ? "x" : `*a${i - 1},*a${i - 1}`}]`);
     expect(problems(levels.join("\n"))).toEqual([expect.stringMatching(/^v\.yaml: cannot be read as YAML/)]);

@@ -1,5 +1,5 @@
 import { isMap, isScalar, LineCounter, type Node, parseDocument } from "yaml";
-import { findings } from "./issues.ts";
+import { findings, shownKey } from "./issues.ts";
 import { sections } from "./options.ts";
 import type { ConfigProblem } from "./problem.ts";
 import { Config } from "./schema.ts";
@@ -45,12 +45,13 @@ export function readFile(file: ConfigFile): FileTree | { readonly problems: read
       return {
         problems: broken
           .slice(0, 10)
-          .map(({ pos, message }) => ({ where: place(pos[0]), what: oneLine(message), hint: "" })),
+          .map(({ code, pos, message }) => ({ where: place(pos[0]), ...syntaxProblem(code, message) })),
       };
     parsed = { document, value: document.toJS({ maxAliasCount: 100 }) };
   } catch (error) {
     // Too many aliases, or nested too deep for the stack.
-    return { problems: [{ where: file.path, what: `cannot be read as YAML: ${oneLine(String(error))}`, hint: "" }] };
+    const { what, hint } = syntaxProblem("", error instanceof Error ? error.message : "");
+    return { problems: [{ where: file.path, what: `cannot be read as YAML: ${what}`, hint }] };
   }
   const { document, value } = parsed;
   if (value !== null && (typeof value !== "object" || Array.isArray(value)))
@@ -72,7 +73,7 @@ export function readFile(file: ConfigFile): FileTree | { readonly problems: read
   if (!checked.success)
     return {
       problems: findings(checked.error.issues, tree).map(({ path, at, what, hint }) => ({
-        where: [place(offsetOf(path, at)), pathText(path)].filter((it) => it !== "").join(": "),
+        where: [place(offsetOf(path, at)), pathText(path.map(shownKey))].filter((it) => it !== "").join(": "),
         what,
         hint,
       })),
@@ -85,4 +86,17 @@ function dropEmptySections(tree: Record<string, unknown>): void {
   for (const { path } of sections) if (path.length > 0 && valueAt(tree, path) === null) setAt(tree, path, undefined);
 }
 
-const oneLine = (text: string): string => text.split("\n", 1)[0]!.slice(0, 200);
+/** Without what the message quotes from the file, which may be a password that begins with a character of YAML's own. */
+function syntaxProblem(code: string, message: string): { readonly what: string; readonly hint: string } {
+  const what = QUOTED_BY_CODE.get(code) ?? message.split(/\n|: /, 1)[0]!.slice(0, 200);
+  const hint = /alias|tag|escape|block scalar/i.test(what)
+    ? "put text with characters of YAML's own in single quotes"
+    : "";
+  return { what, hint };
+}
+
+/** Messages with a quotation in the middle. */
+const QUOTED_BY_CODE: ReadonlyMap<string, string> = new Map([
+  ["TAG_RESOLVE_FAILED", "Unresolved tag"],
+  ["BAD_DQ_ESCAPE", "Invalid escape sequence"],
+]);
