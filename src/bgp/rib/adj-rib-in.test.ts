@@ -323,6 +323,25 @@ describe("limits", () => {
     expect(rib.exceeded).toEqual({ family: "ipv4-unicast", limit: 4 });
   });
 
+  it("forget what was refused with the session that it was refused in", () => {
+    const rib = ribIn({}, { maxPrefixes: LIMIT });
+    give(rib, { nlri: hosts(6) });
+    expect(rib.refusedCount).toBe(2);
+    rib.resume(CONTEXT);
+    expect(rib.refusedCount).toBe(0);
+  });
+
+  it("leave room for what a peer that is back announces: what is stale goes first (BGP-4724-4.2-03)", () => {
+    const rib = ribIn({}, { maxPrefixes: { ...LIMIT, action: "cease" } });
+    give(rib, { nlri: hosts(4) });
+    rib.markStale("ipv4-unicast");
+    rib.resume(CONTEXT);
+    give(rib, { nlri: [...hosts(1), A] });
+    expect(rib.exceeded).toBeNull();
+    expect(keys(rib)).toEqual([...hosts(4).slice(0, 1), ...hosts(4).slice(2), A]);
+    expect(rib.use()[0]).toMatchObject({ count: 4, refusedCount: 0 });
+  });
+
   it("change without the session: the latest routes go, and a higher one wants them sent again", () => {
     const rib = ribIn();
     give(rib, { nlri: hosts(6) });

@@ -58,6 +58,8 @@ export class AdjRibIn {
   #exceeded: { readonly family: AddressFamily; readonly limit: number } | null = null;
   /** Routes of a family that the peer has begun to send again, and not yet sent (RFC 7313). */
   readonly #unconfirmed = new Map<AddressFamily, { readonly keys: Set<RouteKey>; readonly deadline: Instant }>();
+  /** Routes that were marked stale and may be so still. */
+  readonly #stale: Record<AddressFamily, Set<RouteKey>> = { "ipv4-unicast": new Set(), "ipv6-unicast": new Set() };
   readonly #lost = new LostRoutes();
 
   constructor(context: InContext, settings: InSettings & { readonly maxPrefixes?: PrefixLimit } = {}) {
@@ -157,12 +159,16 @@ export class AdjRibIn {
     return wanted;
   }
 
-  /** A new session with the same peer. Routes of families that it does not have go; a refresh that was under way is over. */
+  /**
+   * A new session with the same peer. Routes of families that it does not have go; a refresh that was under way is over,
+   * and what was refused in the session before does not count any more.
+   */
   resume(context: InContext): boolean {
     this.#context = context;
     this.#unconfirmed.clear();
     this.#exceeded = null;
     let changed = false;
+    for (const family of FAMILIES) this.#refused[family] = 0;
     for (const family of FAMILIES) if (!context.families.includes(family)) changed = this.drop(family) || changed;
     return this.#judgeAll() || changed;
   }
@@ -171,8 +177,9 @@ export class AdjRibIn {
   markStale(family: AddressFamily): boolean {
     this.#unconfirmed.delete(family);
     return this.#each(family, (route, key) => {
-      if (route.stale === undefined) this.#routes.set(key, { ...route, stale: "restart" });
-      else this.#delete(key);
+      if (route.stale !== undefined) return this.#delete(key);
+      this.#routes.set(key, { ...route, stale: "restart" });
+      this.#stale[family].add(key);
       return true;
     });
   }
@@ -191,12 +198,14 @@ export class AdjRibIn {
 
   /** Stale routes of the family go: at its End-of-RIB, or when there is no more waiting for it. */
   dropStale(family: AddressFamily): boolean {
+    this.#stale[family].clear();
     return this.#each(family, (route, key) => route.stale !== undefined && this.#delete(key));
   }
 
   /** All routes of the family go. */
   drop(family: AddressFamily): boolean {
     this.#unconfirmed.delete(family);
+    this.#stale[family].clear();
     return this.#each(family, (_route, key) => this.#delete(key));
   }
 
@@ -248,7 +257,7 @@ export class AdjRibIn {
       this.#lost.forget(key);
       unconfirmed?.delete(key);
       if (!this.#routes.has(key)) {
-        if (this.#counts[family] >= this.#limit.count) {
+        if (this.#counts[family] >= this.#limit.count && !this.#makeRoom(family)) {
           this.#refuse(family);
           continue;
         }
@@ -286,6 +295,15 @@ export class AdjRibIn {
       return null;
     const beginning = asPath.length === 0 ? "is empty" : `begins with AS ${asPath[0]}`;
     return `the path ${beginning}, the peer is AS ${peerAsn}`;
+  }
+
+  /** A peer that is back may have moved all of its routes: what is only kept from before counts for less. */
+  #makeRoom(family: AddressFamily): boolean {
+    for (const key of this.#stale[family]) {
+      this.#stale[family].delete(key);
+      if (this.#routes.get(key)?.stale !== undefined) return this.#delete(key);
+    }
+    return false;
   }
 
   #refuse(family: AddressFamily): void {
