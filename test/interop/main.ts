@@ -1,6 +1,6 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
-import { prefixOf, removeTraces } from "../../lab/rack/traces.ts";
+import { prefixOf, removeTraces, tracesOf } from "../../lab/rack/traces.ts";
 import { needsRoot } from "../support/privileges.ts";
 import { FEATURES } from "./features/all.ts";
 import { type Cell, playAll } from "./matrix.ts";
@@ -22,6 +22,9 @@ A run of everything is compared with docs/interop.md; UPDATE=1 writes it.
 Exit: 0 all is well, 1 a feature fails or the page is not what was seen,
 2 wrong usage, 3 it cannot run here.`;
 
+const INTERRUPTED = 130;
+const CLEANING_ATTEMPTS = 10;
+
 const print = (line: string): void => void process.stdout.write(`${line}\n`);
 
 class WrongUsage extends Error {
@@ -29,16 +32,34 @@ class WrongUsage extends Error {
 }
 
 const interruption = new AbortController();
-for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => interruption.abort());
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+  process.once(signal, () => {
+    interruption.abort();
+    // The cells that are being played are not waited for: they fail for want of their processes.
+    void leaveNothing().finally(() => process.exit(INTERRUPTED));
+  });
+}
 
 try {
   process.exitCode = await main(process.argv.slice(2));
 } catch (error) {
-  if (!(error instanceof WrongUsage)) throw error;
-  process.stderr.write(`${error.message}\n\n${USAGE}\n`);
-  process.exitCode = 2;
+  if (interruption.signal.aborted) process.exitCode = INTERRUPTED;
+  else if (error instanceof WrongUsage) {
+    process.stderr.write(`${error.message}\n\n${USAGE}\n`);
+    process.exitCode = 2;
+  } else throw error;
 } finally {
-  await removeTraces(prefixOf(process.pid));
+  await leaveNothing();
+}
+
+/** Tries again while cells that are about to fail still make something. */
+async function leaveNothing(): Promise<void> {
+  const prefix = prefixOf(process.pid);
+  for (let attempt = 0; attempt < CLEANING_ATTEMPTS; attempt++) {
+    await removeTraces(prefix).catch(() => {});
+    const { namespaces, folders, pids } = tracesOf(prefix);
+    if (namespaces.length + folders.length + pids.length === 0) return;
+  }
 }
 
 async function main(argv: readonly string[]): Promise<number> {
@@ -58,7 +79,7 @@ async function main(argv: readonly string[]): Promise<number> {
   if (obstacles.length > 0) return cannotRun(obstacles.join("; "));
 
   const cells = await playAll(routers, features, (cell) => print(lineOf(cell)), interruption.signal);
-  if (interruption.signal.aborted) return 130;
+  if (interruption.signal.aborted) return INTERRUPTED;
   const count = (outcome: Cell["outcome"]): number => cells.filter((cell) => cell.outcome === outcome).length;
   print(`\n${count("pass")} pass, ${count("fail")} fail, ${count("not there")} not there`);
   if (values.json !== undefined) await writeFile(values.json, `${JSON.stringify(cells, null, 2)}\n`);
