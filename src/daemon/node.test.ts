@@ -437,7 +437,30 @@ describe("the loop of a node", () => {
     ["not known", null, false],
   ])("with a node that is %s tells whether a stop is an upgrade (BGP-4724-P-01)", (_, fact, isIn) => {
     const facts = new Map(fact ? [["node-1", { name: "node-1", controlPlane: true, excluded: false, ...fact }]] : []);
-    expect(rack({ nodes: { facts, synced: true, lastError: null } }).daemon.isInService()).toBe(isIn);
+    const { daemon } = rack({ nodes: { facts, synced: true, lastError: null } });
+    daemon.replan();
+    expect(daemon.isInService()).toBe(isIn);
+  });
+
+  it("takes a stop for none to return from while the first lists or probe are missing, or the node is not followed", () => {
+    const facts = new Map([
+      ["node-1", { name: "node-1", controlPlane: true, excluded: false, ready: true, cordoned: false }],
+    ]);
+    const nodes = { facts, synced: true, lastError: null as string | null };
+    const slices = { facts: new Map(), synced: false, lastError: "endpointslices is forbidden" };
+    const node = rack({ policy: unelected, nodes, slices });
+    const isIn = (): boolean => {
+      node.daemon.replan();
+      return node.daemon.isInService();
+    };
+    expect(isIn()).toBe(false);
+    slices.synced = true;
+    node.probe.fact = { state: "pending", detail: "" };
+    expect(isIn()).toBe(false);
+    node.probe.fact = { state: "ready", detail: "" };
+    expect(isIn()).toBe(true);
+    nodes.lastError = "no route to host";
+    expect(isIn()).toBe(false);
   });
 
   it("announces what it knows, and tells that this is all only once lists and probe are in (BGP-4724-4.1-03)", () => {

@@ -164,11 +164,13 @@ export class NodeDaemon {
 
   /**
    * What a stop is for: an upgrade leaves routes and addresses to the next process, unless this node is to lose its pods
-   * (cordoned), is going down with everything on it (no longer ready), or nobody can tell.
+   * (cordoned), is going down with everything on it (no longer ready), or nobody can tell: the API server was not heard
+   * yet, or is not heard any more, so that what is known of the node is what it was once.
    */
   isInService(): boolean {
-    const node = this.#parts.nodes.facts.get(this.#parts.policy.node);
-    return node !== undefined && node.ready && !node.cordoned;
+    const { nodes, policy } = this.#parts;
+    const node = nodes.facts.get(policy.node);
+    return this.#routesAreComplete && nodes.lastError === null && node !== undefined && node.ready && !node.cordoned;
   }
 
   /** Routers are to prefer other ways from now on; nothing is withdrawn. @returns whether any of them hears it */
