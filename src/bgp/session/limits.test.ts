@@ -79,6 +79,20 @@ describe("more prefixes than a peer may announce", () => {
     expect(net.status()).toMatchObject({ establishedCount: 1, prefixesReceived: 8, prefixesRefused: 0 });
   });
 
+  it("end it at once when the limit falls below what is there (BGP-4271-6.7-01)", () => {
+    const net = limited({ count: 10, action: "cease" });
+    net.send(...ROUTES);
+    net.time.advance(10);
+    net.a.setPeers([{ ...net.peers.a[0]!, maxPrefixes: { count: 4, action: "cease", restartSeconds: 60 } }]);
+    net.time.advance(10);
+    expect(net.said()).toEqual(["6/1 00010100000004"]);
+    net.clear();
+    net.up(openWith());
+    net.send(...ROUTES.slice(0, 4));
+    net.time.advance(10);
+    expect(net.status()).toMatchObject({ state: "established", prefixesReceived: 4, prefixesRefused: 0 });
+  });
+
   it("that ended the session are forgiven when the limit is raised", () => {
     const net = limited({ count: 4, action: "cease" });
     net.send(...ROUTES);

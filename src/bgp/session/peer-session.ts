@@ -141,6 +141,7 @@ export class PeerSession {
     this.#troubles.peer = config;
     this.#run(() => {
       for (const family of this.#routes.setPeer(config)) this.#ask(family);
+      this.#limit();
       this.#isChanged = true;
       const hasLimit = canonical(before.maxPrefixes) !== canonical(config.maxPrefixes);
       const isCaller = before.passive !== config.passive && this.#routes.session === null;
