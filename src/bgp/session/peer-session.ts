@@ -75,6 +75,8 @@ export class PeerSession {
   #hasWritten = false;
   #since: Instant;
   #establishedCount = 0;
+  /** Twice the longest wait after a failure, counted from the last. */
+  #forgetAt: Instant | null = null;
 
   /**
    * @param changed  called after something happened; visible is what `status` and `received` tell
@@ -225,9 +227,18 @@ export class PeerSession {
     return this.#links.isQuiet;
   }
 
-  /** True when there is no connection, and nothing to remember the peer for. */
+  /** True when there is no connection, and nothing is kept for the peer. */
   get isVacant(): boolean {
     return this.#links.isVacant && !this.#routes.isKeeping && !this.#isSuspended;
+  }
+
+  /**
+   * True for a vacant one whose last connection ended a while ago: by then its failures count no more. To forget them
+   * earlier would let a peer that fails call as often as it likes.
+   */
+  get isForgettable(): boolean {
+    const forgetAt = this.#forgetAt;
+    return this.isVacant && (forgetAt === null || Instant.isDue(forgetAt, this.#deps.clock.now()));
   }
 
   /** Resets what is still closing. The session must have been stopped. */
@@ -250,7 +261,8 @@ export class PeerSession {
   #rest(): void {
     if (this.#isOver) return;
     const backlog = this.#links.held.length > 0 ? this.#deps.clock.now() : null;
-    this.#alarm.set(Instant.earliest(backlog, peeringDeadline(this.#peering), this.#routes.deadline));
+    const forgetAt = this.#isDynamic && this.isVacant ? this.#forgetAt : null;
+    this.#alarm.set(Instant.earliest(backlog, peeringDeadline(this.#peering), this.#routes.deadline, forgetAt));
     const isVisible = this.#isChanged;
     this.#isChanged = false;
     this.#changed(isVisible);
@@ -370,6 +382,7 @@ export class PeerSession {
     if (cause.kind === "notification" && cause.notification.code === UPDATE_ERROR) this.#routes.wereRefused();
     if (end !== "none") this.#routes.end(end);
     this.#isChanged = true;
+    this.#forgetAt = Instant.add(this.#deps.clock.now(), 2000 * this.#fsmPeer.idleHoldSecondsMax);
     this.#links.drop(slot, abort);
   }
 

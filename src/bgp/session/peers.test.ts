@@ -257,6 +257,34 @@ describe("a range of peers", () => {
     expect(two.peers()[0]).toMatchObject({ state: "established", establishedCount: 1 });
   });
 
+  it("has its places for itself, whatever other ranges are called", async () => {
+    const net = await link();
+    const other = { name: "rack-b", prefix: parsePrefix("10.0.1.0/24")! };
+    net.us.setPeers([], [range({ countMax: 1 }), range(other)]);
+    await net.router("10.0.1.2");
+    net.until(() => net.state("rack-b-10.0.1.2") === "established");
+    await net.router("10.0.0.2");
+    net.until(() => net.state("rack-10.0.0.2") === "established");
+  });
+
+  it("does not let one of them call as often as it likes, and forgets it when it has been quiet", async () => {
+    const net = await link();
+    net.us.setPeers([], [range()]);
+    const stray = await net.router("10.0.0.2", { connectRetrySeconds: 1, idleHoldSecondsMax: 1 }, 65_009);
+    net.time.advance(300_000);
+    const refusals = net.log.filter((line) => line["speaker"] === US && line["event"] === "bgp.notification.sent");
+    expect(refusals.length).toBeGreaterThan(5);
+    expect(refusals.length).toBeLessThan(30);
+    expect(net.us.peers()).toMatchObject([{ name: "rack-10.0.0.2", lastError: { direction: "sent" } }]);
+    // Places are for those who have sessions.
+    await net.router("10.0.0.3");
+    await net.router("10.0.0.4");
+    net.until(() => ["3", "4"].every((host) => net.state(`rack-10.0.0.${host}`) === "established"));
+    stray.setPeers([]);
+    net.time.advance(120_000);
+    expect(net.us.peers()).toHaveLength(2);
+  });
+
   it("does not take who is outside of it, nor who is a peer of its own", async () => {
     const net = await link();
     net.us.setPeers([net.peer("own", "10.0.0.2", { passive: true })], [range()]);

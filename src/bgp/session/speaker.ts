@@ -41,8 +41,8 @@ export class Speaker {
   readonly #deps: SpeakerDeps;
   readonly #local: LocalSpeaker;
   readonly #sessions = new Map<string, PeerSession>();
-  /** Names of the sessions that exist only while somebody of a range is there. */
-  readonly #dynamicNames = new Set<string>();
+  /** The sessions that exist only while somebody of a range is there: its name by theirs. */
+  readonly #rangeOf = new Map<string, string>();
   /** Stopped because their peer left the configuration; their last words are still on the way. */
   readonly #leaving = new Set<PeerSession>();
   /** What BFD said last of the path to each peer: a session that is begun anew has to know. */
@@ -77,7 +77,7 @@ export class Speaker {
     this.#keyListenings();
     const wanted = new Map(peers.map((peer) => [peer.name, peer]));
     for (const [name, session] of this.#sessions) {
-      const next = this.#dynamicNames.has(name) ? this.#dynamicNext(session) : (wanted.get(name) ?? null);
+      const next = this.#rangeOf.has(name) ? this.#dynamicNext(session) : (wanted.get(name) ?? null);
       if (next === null) this.#leave(name, session, { kind: "cease.peer-deconfigured" });
       else this.#change(name, session, next);
     }
@@ -240,7 +240,7 @@ export class Speaker {
 
   #leave(name: string, session: PeerSession, fault: BgpFault): void {
     this.#sessions.delete(name);
-    this.#dynamicNames.delete(name);
+    this.#rangeOf.delete(name);
     this.#leaving.add(session);
     session.stop(fault);
   }
@@ -254,15 +254,29 @@ export class Speaker {
   #acceptDynamic(stream: ByteStream): StreamHandler | null {
     const found = this.#isStopping ? null : dynamicPeerFor(stream.remote, this.#dynamic);
     if (found === null || withheldBecause(found.peer) !== null || this.#sessions.has(found.peer.name)) return null;
-    const siblings = [...this.#dynamicNames].filter((name) => name.startsWith(`${found.range.name}-`));
-    if (siblings.length >= found.range.countMax) return null;
+    if (!this.#hasRoom(found.range)) return null;
     const session = this.#begin(found.peer, true);
     session.start(this.#isAwaited(found.peer));
     const handler = session.accept(stream);
     // Only now: a session without a connection is one that has gone.
-    this.#dynamicNames.add(found.peer.name);
+    this.#rangeOf.set(found.peer.name, found.range.name);
     this.#onStep(true);
     return handler;
+  }
+
+  /** Who has gone and is only remembered takes nobody's place. */
+  #hasRoom({ name: range, countMax }: DynamicNeighbours): boolean {
+    const names = [...this.#rangeOf.keys()].filter((name) => this.#rangeOf.get(name) === range);
+    if (names.length < countMax) return true;
+    const vacant = names.find((name) => this.#sessions.get(name)?.isVacant === true);
+    if (vacant !== undefined) this.#forget(vacant);
+    return vacant !== undefined;
+  }
+
+  #forget(name: string): void {
+    this.#sessions.get(name)?.destroy();
+    this.#sessions.delete(name);
+    this.#rangeOf.delete(name);
   }
 
   /** A key that the kernel refuses must not cost the others theirs; its peer is one that does not answer. */
@@ -284,12 +298,8 @@ export class Speaker {
       this.#leaving.delete(session);
       session.destroy();
     }
-    for (const name of this.#dynamicNames) {
-      const session = this.#sessions.get(name);
-      if (session?.isVacant !== true) continue;
-      this.#sessions.delete(name);
-      this.#dynamicNames.delete(name);
-      session.destroy();
+    for (const name of this.#rangeOf.keys()) {
+      if (this.#sessions.get(name)?.isForgettable === true) this.#forget(name);
     }
     for (const check of this.#waiting) check();
     if (isVisible) for (const listener of this.#listeners) listener();
