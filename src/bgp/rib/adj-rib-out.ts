@@ -2,7 +2,13 @@ import type { Prefix } from "../../addr/prefix.ts";
 import { type AddressFamily, FAMILIES, familyCodes } from "../wire/families.ts";
 import { MESSAGE_LENGTH_MAX } from "../wire/framing.ts";
 import { encodeMessage } from "../wire/message.ts";
-import { packAnnouncement, packWithdrawal, withdrawalRoom } from "../wire/update-encoding.ts";
+import {
+  packAnnouncement,
+  packEndOfRib,
+  packWithdrawal,
+  withdrawalRoom,
+  type WithdrawalPlace,
+} from "../wire/update-encoding.ts";
 import type { DesiredRoute, DesiredRoutes } from "./desired-routes.ts";
 import { OutGroups, type OutGroup } from "./out-groups.ts";
 import type { OutContext } from "./outgoing-attributes.ts";
@@ -59,7 +65,12 @@ export class AdjRibOut {
   /** What the peer should have; null until it is known, since an End-of-RIB before that would be a lie. */
   #desired: DesiredRoutes | null = null;
   readonly #slots = new Map<Prefix, Slot>();
-  readonly #withdrawals: Record<AddressFamily, Set<Slot>> = { "ipv4-unicast": new Set(), "ipv6-unicast": new Set() };
+  /** By where each of them was announced, and is withdrawn. */
+  readonly #withdrawals: Record<WithdrawalPlace, Set<Slot>> = {
+    body: new Set(),
+    "ipv4-unicast": new Set(),
+    "ipv6-unicast": new Set(),
+  };
   readonly #progress: ReadonlyMap<AddressFamily, Progress>;
   readonly #withheld = new Map<Prefix, { readonly family: AddressFamily; readonly reason: string }>();
 
@@ -91,7 +102,7 @@ export class AdjRibOut {
 
   /** True when the peer was told everything; what TCP still holds is another matter. */
   get isDone(): boolean {
-    if (this.#groups.first() !== null || FAMILIES.some((one) => this.#withdrawals[one].size > 0)) return false;
+    if (this.#groups.first() !== null || this.#placeWithWithdrawals() !== undefined) return false;
     for (const { phase, isAsked } of this.#progress.values()) if (phase !== "steady" || isAsked) return false;
     return true;
   }
@@ -171,7 +182,7 @@ export class AdjRibOut {
 
   /** Puts the slot where its next message will be made of it. */
   #turn(slot: Slot, wanted: OutGroup<Slot> | null): void {
-    const { family, prefix } = slot.route;
+    const { prefix } = slot.route;
     const before = slot.wanted;
     if (before !== wanted) {
       slot.wanted = wanted;
@@ -182,10 +193,10 @@ export class AdjRibOut {
       }
     }
     if (wanted !== null) {
-      this.#withdrawals[family].delete(slot);
+      if (slot.sent !== null) this.#withdrawals[placeOf(slot.sent)].delete(slot);
       if (slot.sent !== wanted || slot.isDue) this.#groups.queue(wanted, slot);
       else this.#groups.unqueue(wanted, slot);
-    } else if (slot.sent !== null) this.#withdrawals[family].add(slot);
+    } else if (slot.sent !== null) this.#withdrawals[placeOf(slot.sent)].add(slot);
     else this.#drop(slot, prefix);
   }
 
@@ -202,15 +213,19 @@ export class AdjRibOut {
   }
 
   #nextWithdrawal(): Uint8Array | null {
-    const family = FAMILIES.find((one) => this.#withdrawals[one].size > 0);
-    if (family === undefined) return null;
-    const { slots, octets } = takeFitting(this.#withdrawals[family], withdrawalRoom(family, this.#maxLength));
+    const place = this.#placeWithWithdrawals();
+    if (place === undefined) return null;
+    const { slots, octets } = takeFitting(this.#withdrawals[place], withdrawalRoom(place, this.#maxLength));
     for (const slot of slots) {
-      this.#withdrawals[family].delete(slot);
+      this.#withdrawals[place].delete(slot);
       this.#setSent(slot, null);
       this.#drop(slot, slot.route.prefix);
     }
-    return packWithdrawal(family, octets);
+    return packWithdrawal(place, octets);
+  }
+
+  #placeWithWithdrawals(): WithdrawalPlace | undefined {
+    return PLACES.find((one) => this.#withdrawals[one].size > 0);
   }
 
   /** End-of-RIB of each family once all initial routes are out, and the marks around a resend. */
@@ -220,7 +235,7 @@ export class AdjRibOut {
     for (const [family, progress] of this.#progress) {
       if (progress.phase === "initial" && dueCount === 0 && this.#desired?.isComplete) {
         progress.phase = "steady";
-        return packWithdrawal(family, []);
+        return packEndOfRib(family);
       }
       if (progress.phase === "resending" && progress.dueCount === 0) {
         progress.phase = "steady";
@@ -276,6 +291,14 @@ export class AdjRibOut {
 const BEGIN_OF_REFRESH = 1;
 const END_OF_REFRESH = 2;
 const NAMED_COUNT_MAX = 5;
+
+const PLACES = ["body", ...FAMILIES] as const satisfies readonly WithdrawalPlace[];
+
+/**
+ * What came in MP_REACH_NLRI goes in MP_UNREACH_NLRI, IPv4 too. RFC 8950 does not say so, but FRR and BIRD do it, and it
+ * is what a peer has to understand that keeps what came in each of the two apart.
+ */
+const placeOf = ({ packed }: OutGroup<Slot>): WithdrawalPlace => packed.mp?.family ?? "body";
 
 function takeFitting(queued: Iterable<Slot>, room: number): { readonly slots: Slot[]; readonly octets: Uint8Array[] } {
   const slots: Slot[] = [];

@@ -3,6 +3,7 @@ import { ip, type Ipv6 } from "../../addr/ip.ts";
 import type { Role } from "../wire/capabilities.ts";
 import { decodeMessage } from "../wire/message.ts";
 import type { PathAttributes } from "../wire/path-attributes.ts";
+import type { Update } from "../wire/update.ts";
 import { AdjRibOut, type OutContext, type RouteAttributes } from "./adj-rib-out.ts";
 import type { ExportPolicy, ExportRule } from "./policy.ts";
 import {
@@ -251,7 +252,29 @@ describe("the next hop", () => {
     rib.setNextHop("ipv4-unicast", { address: ip("fe80::1") as Ipv6 });
     expect(drain(rib, context)[0]!.attributes.mpReach).toMatchObject({ nextHop: "fe80::1" });
     rib.setDesired(routes());
-    expect(announced(rib, context)).toEqual([`-${A}`]);
+    const [withdrawal] = drain(rib, context);
+    expect(withdrawal!.attributes.mpUnreach).toMatchObject({ family: "ipv4-unicast", prefixes: [A] });
+    expect(withdrawal!.withdrawn).toEqual([]);
+  });
+
+  it("decides where a route is withdrawn: in MP_UNREACH_NLRI what came in MP_REACH_NLRI, in the body what came there (BGP-8950-3-01)", () => {
+    const context = { ...OUTSIDE, extendedNextHop: true };
+    const rules = [{ prefixes: [A], action: "announce", set: { nextHop: V4.address } }] as const;
+    const rib = ribOf(context, { rules, otherwise: "announce" });
+    rib.setNextHop("ipv4-unicast", V6);
+    rib.setDesired(routes(A, ...hosts(2000)));
+    const gone = (updates: readonly Update[]) =>
+      updates.map(({ withdrawn, attributes: { mpUnreach } }) => [
+        withdrawn.length,
+        mpUnreach !== undefined && "family" in mpUnreach ? mpUnreach.prefixes.length : 0,
+      ]);
+    drain(rib, context);
+    rib.setDesired(routes());
+    const [body, ...others] = gone(drain(rib, context));
+    expect(body).toEqual([1, 0]);
+    expect(others.map(([count]) => count)).toEqual(others.map(() => 0));
+    expect(others.reduce((sum, [, count]) => sum + count!, 0)).toBe(2000);
+    expect(rib.isDone).toBe(true);
   });
 
   it("of IPv4 routes is in the body where it is IPv4, even if IPv6 would do (BGP-4760-3-04)", () => {

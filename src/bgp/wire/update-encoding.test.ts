@@ -12,6 +12,7 @@ import {
   announcementRoom,
   attributeOctets,
   packAnnouncement,
+  packEndOfRib,
   packWithdrawal,
   passedOn,
   prefixOctets,
@@ -154,16 +155,22 @@ describe("an UPDATE made by copying", () => {
   });
 
   it("withdraws, and ends an initial update (BGP-4724-2-01)", () => {
-    for (const prefixes of [prefixes4, []]) {
-      const packed = packWithdrawal("ipv4-unicast", prefixes.map(prefixOctets));
-      expect(hexOf(packed)).toBe(hexOf(encodeMessage({ ...EMPTY, withdrawn: prefixes }, EXTERNAL)));
-    }
+    const inBody = packWithdrawal("body", prefixes4.map(prefixOctets));
+    expect(hexOf(inBody)).toBe(hexOf(encodeMessage({ ...EMPTY, withdrawn: prefixes4 }, EXTERNAL)));
+    const inAttribute = packWithdrawal("ipv4-unicast", prefixes4.map(prefixOctets));
+    const unreach4 = { family: "ipv4-unicast", prefixes: prefixes4 } as const;
+    expect(hexOf(inAttribute)).toBe(hexOf(encodeMessage({ ...EMPTY, attributes: { mpUnreach: unreach4 } }, EXTERNAL)));
     const many = Array.from({ length: 100 }, (_, at) => prefix(`2001:db8:${at.toString(16)}::1/128`));
-    for (const prefixes of [prefixes6, many, []]) {
+    for (const prefixes of [prefixes6, many]) {
       const packed = packWithdrawal("ipv6-unicast", prefixes.map(prefixOctets));
       const mpUnreach = { family: "ipv6-unicast", prefixes } as const;
       expect(hexOf(packed)).toBe(hexOf(encodeMessage({ ...EMPTY, attributes: { mpUnreach } }, EXTERNAL)));
     }
+    expect(hexOf(packEndOfRib("ipv4-unicast"))).toBe(hexOf(encodeMessage(EMPTY, EXTERNAL)));
+    const mpUnreach = { family: "ipv6-unicast", prefixes: [] } as const;
+    expect(hexOf(packEndOfRib("ipv6-unicast"))).toBe(
+      hexOf(encodeMessage({ ...EMPTY, attributes: { mpUnreach } }, EXTERNAL)),
+    );
   });
 
   it("fills the room that it is said to have, and no more (BGP-SEND-01)", () => {
@@ -180,11 +187,11 @@ describe("an UPDATE made by copying", () => {
       const length = packAnnouncement({ attributes: all, mp }, nlri6).length;
       expect(length).toBeGreaterThan(maxLength - 17);
       expect(length).toBeLessThanOrEqual(maxLength);
-      for (const family of ["ipv4-unicast", "ipv6-unicast"] as const) {
-        const one = family === "ipv4-unicast" ? host : host6;
-        const count = Math.floor(withdrawalRoom(family, maxLength) / one.length);
+      for (const place of ["body", "ipv4-unicast", "ipv6-unicast"] as const) {
+        const one = place === "ipv6-unicast" ? host6 : host;
+        const count = Math.floor(withdrawalRoom(place, maxLength) / one.length);
         const full = packWithdrawal(
-          family,
+          place,
           Array.from({ length: count }, () => one),
         ).length;
         expect(full).toBeGreaterThan(maxLength - one.length);

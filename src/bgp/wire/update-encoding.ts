@@ -123,9 +123,12 @@ export const announcementRoom = ({ attributes, mp }: PackedRoutes, maxLength: nu
   attributes.length -
   (mp === null ? 0 : ATTRIBUTE_HEAD_MAX + MP_REACH_OVERHEAD + mp.nextHop.length);
 
+/** Where a withdrawal is: of IPv4 in the body, of any family in MP_UNREACH_NLRI. */
+export type WithdrawalPlace = AddressFamily | "body";
+
 /** Octets of NLRI that fit into a withdrawal. */
-export const withdrawalRoom = (family: AddressFamily, maxLength: number): number =>
-  maxLength - UPDATE_OVERHEAD - (family === "ipv4-unicast" ? 0 : ATTRIBUTE_HEAD_MAX + MP_UNREACH_OVERHEAD);
+export const withdrawalRoom = (place: WithdrawalPlace, maxLength: number): number =>
+  maxLength - UPDATE_OVERHEAD - (place === "body" ? 0 : ATTRIBUTE_HEAD_MAX + MP_UNREACH_OVERHEAD);
 
 /**
  * A whole UPDATE that announces prefixes.
@@ -154,14 +157,18 @@ export function packAnnouncement({ attributes, mp }: PackedRoutes, nlri: readonl
   return message;
 }
 
+/** An UPDATE that withdraws nothing: the End-of-RIB of a family, which for IPv4 is an empty one (RFC 4724 §2). */
+export const packEndOfRib = (family: AddressFamily): Uint8Array =>
+  packWithdrawal(family === "ipv4-unicast" ? "body" : family, []);
+
 /**
- * A whole UPDATE that withdraws prefixes; without any, it is the family's End-of-RIB (RFC 4724 §2).
+ * A whole UPDATE that withdraws prefixes.
  *
  * @param nlri  from `prefixOctets`, no more than `withdrawalRoom` allows
  */
-export function packWithdrawal(family: AddressFamily, nlri: readonly Uint8Array[]): Uint8Array {
+export function packWithdrawal(place: WithdrawalPlace, nlri: readonly Uint8Array[]): Uint8Array {
   const nlriLength = lengthOf(nlri);
-  if (family === "ipv4-unicast") {
+  if (place === "body") {
     const message = updateOf(UPDATE_OVERHEAD + nlriLength);
     setU16(message, HEADER_LENGTH, nlriLength);
     put(message, HEADER_LENGTH + 2, nlri);
@@ -171,7 +178,7 @@ export function packWithdrawal(family: AddressFamily, nlri: readonly Uint8Array[
   const head = valueLength > 255 ? 4 : 3;
   const message = updateOf(UPDATE_OVERHEAD + head + valueLength);
   setU16(message, ATTRIBUTES_LENGTH_AT, head + valueLength);
-  put(message, putMpHead(message, CODE.mpUnreach, family, valueLength), nlri);
+  put(message, putMpHead(message, CODE.mpUnreach, place, valueLength), nlri);
   return message;
 }
 
