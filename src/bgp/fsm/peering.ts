@@ -32,8 +32,11 @@ export interface Peering {
 }
 
 export type PeeringEvent =
-  /** `restarted`: an earlier process of ours had sessions, and what it forwarded by is still in place. */
-  | { readonly type: "start"; readonly restarted?: boolean }
+  /**
+   * `restarted`: an earlier process of ours had sessions, and what it forwarded by is still in place. `forwarding`: this
+   * one had a session with the peer, with other settings.
+   */
+  | { readonly type: "start"; readonly restarted?: boolean; readonly forwarding?: boolean }
   /** Without a fault TCP is closed and nothing said: a peer that helps us restart keeps our routes then. */
   | { readonly type: "stop"; readonly fault: BgpFault | null }
   /** Stops by itself, and starts again after `restartSeconds`; null: when it is started again (RFC 4486 §4). */
@@ -98,7 +101,7 @@ export function stepPeering(
   const run = new Run(peering, now, peer, draw);
   switch (event.type) {
     case "start":
-      run.start(event.restarted ?? false);
+      run.start(event.restarted ?? false, event.forwarding ?? false);
       break;
     case "stop":
       run.stop(event);
@@ -167,7 +170,8 @@ class Run {
     };
   }
 
-  start(restarted: boolean): void {
+  start(restarted: boolean, forwarding = false): void {
+    if (forwarding) this.#forwarding = true;
     if (restarted) {
       const seconds = this.#peer.gracefulRestart?.restartTimeSeconds ?? 0;
       this.#restartingUntil = Instant.add(this.#now, seconds * 1000);

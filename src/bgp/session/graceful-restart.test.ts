@@ -32,6 +32,27 @@ function learned(...capabilities: readonly Capability[]): RawRack {
   return net;
 }
 
+describe("a session that new settings begin anew", () => {
+  it("says that we went on forwarding, and nothing of a restart: the peer keeps our routes meanwhile (BGP-4724-4.1-01)", () => {
+    const net = learned(restartable(60, { notification: true }));
+    expect(offered(net)).toMatchObject({ restarting: false, families: [{ forwarding: false }, { forwarding: false }] });
+    net.clear();
+    net.a.setPeers([{ ...net.peers.a[0]!, userTimeoutMillis: 9000 }]);
+    net.time.runUntil(() => offered(net) !== undefined);
+    expect(net.said()).toEqual(["6/6"]);
+    expect(offered(net)).toMatchObject({ restarting: false, families: [{ forwarding: true }, { forwarding: true }] });
+  });
+
+  it("says neither before there was one", () => {
+    const net = rawRack({ a: HELPER });
+    net.a.setRoutes(new Map());
+    net.a.setPeers(net.peers.a);
+    net.a.setPeers([{ ...net.peers.a[0]!, userTimeoutMillis: 9000 }]);
+    net.time.runUntil(() => offered(net) !== undefined);
+    expect(offered(net)).toMatchObject({ restarting: false, families: [{ forwarding: false }, { forwarding: false }] });
+  });
+});
+
 describe("the routes of a peer that goes away", () => {
   it("stay, marked stale, for its restart time, and not longer (BGP-4724-4.2-01, BGP-4724-4.2-02)", () => {
     const net = learned(restartable(60));

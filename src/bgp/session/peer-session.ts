@@ -117,12 +117,15 @@ export class PeerSession {
     return this.#config;
   }
 
-  /** @param restarted  an earlier process of ours had a session with this peer, which may keep its routes meanwhile */
-  start(restarted = false): void {
+  /**
+   * @param before  `restarted`: an earlier process of ours had a session with this peer, which may keep its routes
+   *   meanwhile; `forwarding`: this process had one, with other settings
+   */
+  start(before: { readonly restarted?: boolean; readonly forwarding?: boolean } = {}): void {
     this.#isWanted = true;
     const withheld = withheldBecause(this.#config);
     this.#run(() => {
-      if (withheld === null) return this.#apply({ type: "start", restarted });
+      if (withheld === null) return this.#apply({ type: "start", ...before });
       this.#troubles.withheld(`not started: ${withheld}`);
       this.#isChanged = true;
     });
@@ -220,6 +223,11 @@ export class PeerSession {
   /** True when the peer keeps our routes while we restart (RFC 4724 §4.2). */
   get isHelped(): boolean {
     return this.#config.gracefulRestart !== undefined && this.#routes.session?.gracefulRestart != null;
+  }
+
+  /** True when there was a session since what we forward by is there (RFC 4724 §3). */
+  get isForwarding(): boolean {
+    return this.#peering.forwarding;
   }
 
   /** True when nothing of an earlier connection is left. */

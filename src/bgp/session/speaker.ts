@@ -47,6 +47,8 @@ export class Speaker {
   readonly #leaving = new Set<PeerSession>();
   /** What BFD said last of the path to each peer: a session that is begun anew has to know. */
   readonly #bfd = new Map<string, { readonly state: BfdState; readonly controlPlaneIndependent: boolean }>();
+  /** Peers that had a session which new settings began anew: what they keep of us meanwhile is still good. */
+  readonly #forwarding = new Set<string>();
   readonly #listenings = new Set<Listening>();
   readonly #listeners: (() => void)[] = [];
   readonly #waiting = new Set<() => void>();
@@ -75,6 +77,7 @@ export class Speaker {
     this.#dynamic = dynamic;
     this.#restarted ??= new Set(peers.map(({ name }) => name));
     this.#keyListenings();
+    for (const name of this.#forwarding) if (!this.#sessions.has(name)) this.#forwarding.delete(name);
     const wanted = new Map(peers.map((peer) => [peer.name, peer]));
     for (const [name, session] of this.#sessions) {
       const next = this.#rangeOf.has(name) ? this.#dynamicNext(session) : (wanted.get(name) ?? null);
@@ -82,7 +85,10 @@ export class Speaker {
       else this.#change(name, session, next);
     }
     for (const peer of peers) {
-      if (!this.#sessions.has(peer.name)) this.#begin(peer).start(this.#isRestartFor(peer));
+      if (!this.#sessions.has(peer.name)) {
+        const forwarding = this.#forwarding.has(peer.name);
+        this.#begin(peer).start({ restarted: this.#isRestartFor(peer), forwarding });
+      }
     }
     this.#onStep(true);
   }
@@ -233,6 +239,7 @@ export class Speaker {
         session.setConfig(next);
         break;
       case "restart":
+        if (session.isForwarding) this.#forwarding.add(name);
         this.#leave(name, session, { kind: "cease.other-configuration-change" });
         break;
     }
@@ -256,7 +263,7 @@ export class Speaker {
     if (found === null || withheldBecause(found.peer) !== null || this.#sessions.has(found.peer.name)) return null;
     if (!this.#hasRoom(found.range)) return null;
     const session = this.#begin(found.peer, true);
-    session.start(this.#isAwaited(found.peer));
+    session.start({ restarted: this.#isAwaited(found.peer), forwarding: this.#forwarding.has(found.peer.name) });
     const handler = session.accept(stream);
     // Only now: a session without a connection is one that has gone.
     this.#rangeOf.set(found.peer.name, found.range.name);
