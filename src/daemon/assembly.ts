@@ -215,6 +215,7 @@ export class Manager {
 
   #createBgp(settings: BgpSettings, network: Netlink, client: KubeClient): BgpRuntime {
     const [clock, entropy, log] = [systemClock, systemEntropy, this.#log];
+    const { controlPlane, services } = this.#settings;
     const bgp = new BgpRuntime({
       ...{ settings, clock, entropy, log, network, dialer: tcpDialer, listener: tcpListener, readTcpCounters },
       routerSegments,
@@ -225,6 +226,7 @@ export class Manager {
           watchSecret({ client, clock, entropy, log }, namespace, name, onChange),
       },
       note: new RestartNoteFile(this.#settings.status.socketPath),
+      hasLastingRoutes: controlPlane?.elected === false || services?.perServiceElection === false,
     });
     const { speaker } = bgp;
     const sessions = new BfdSessions({ clock, log, metrics: this.#metrics });

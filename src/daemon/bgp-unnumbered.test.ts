@@ -63,6 +63,7 @@ describe.runIf(!needsRoot)("unnumbered BGP between two kernels", () => {
         watchSecret: () => ({ data: null, error: null, synced: false, close: () => undefined }),
       },
       note: new RestartNoteFile(join(folder, name)),
+      hasLastingRoutes: true,
     });
     const watch = lan.in(name, () => network.watch(() => runtime.kernelChanged()));
     ends.push(() => watch.close());

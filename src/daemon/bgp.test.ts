@@ -47,7 +47,7 @@ function settingsOf(bgp: object): BgpSettings {
   return loaded.settings.bgp!;
 }
 
-function runtime(bgp: object): BgpRuntime {
+function runtime(bgp: object, hasLastingRoutes = true): BgpRuntime {
   const log = pino({}, { write: (line: string) => void lines.push(JSON.parse(line) as Record<string, unknown>) });
   return new BgpRuntime({
     settings: settingsOf(bgp),
@@ -74,6 +74,7 @@ function runtime(bgp: object): BgpRuntime {
       watchSecret: () => ({ data: null, error: null, synced: false, close: () => undefined }),
     },
     note: new RestartNoteFile(join(folder, "s.sock")),
+    hasLastingRoutes,
   });
 }
 
@@ -164,16 +165,31 @@ describe("a stop that leaves the routes", () => {
   const GRACEFUL = { peers: ["10.0.0.1:1"], gracefulRestart: { enabled: true, keepOnStop: true } };
   const resumed = (): unknown[] => lines.filter(({ event }) => event === "bgp.resumed").map(({ noted }) => noted);
 
-  it("is told to the next start, once, and while routers keep them (BGP-4724-P-01, ROB-10)", async () => {
-    await runtime(GRACEFUL).stop("upgrade", { keepRoutes: true });
+  const upgrade = async (): Promise<void> => {
+    const bgp = runtime(GRACEFUL);
+    await bgp.open();
+    lines = [];
+    await bgp.stop("upgrade", { keepRoutes: true });
+  };
+
+  it("is told to the next start, while routers keep them (BGP-4724-P-01, ROB-10)", async () => {
+    await upgrade();
     runtime(GRACEFUL);
     expect(resumed()).toEqual([true]);
-    runtime(GRACEFUL);
-    expect(resumed()).toEqual([true]);
-    await runtime(GRACEFUL).stop("upgrade", { keepRoutes: true });
+    await upgrade();
     clock.advance(120_000);
     runtime(GRACEFUL);
-    expect(resumed()).toEqual([true]);
+    expect(resumed()).toEqual([]);
+  });
+
+  it("is told once: a start that is no restart leaves nothing behind, nor does a stop that withdraws", async () => {
+    await upgrade();
+    const next = runtime(GRACEFUL);
+    await next.open();
+    await next.stop("drain", { keepRoutes: false });
+    lines = [];
+    runtime(GRACEFUL);
+    expect(resumed()).toEqual([]);
   });
 
   it("means nothing to another AS or router id, or without graceful restart", async () => {
@@ -182,10 +198,32 @@ describe("a stop that leaves the routes", () => {
       { ...GRACEFUL, routerId: "10.9.9.9" },
       { peers: GRACEFUL.peers },
     ]) {
-      await runtime(GRACEFUL).stop("upgrade", { keepRoutes: true });
+      await upgrade();
       runtime(other);
     }
     expect(resumed()).toEqual([]);
+  });
+
+  it("is like being killed, which is told even where no address is left (BGP-4724-4.1-01)", async () => {
+    await runtime(GRACEFUL).open();
+    clock.advance(3_600_000);
+    runtime(GRACEFUL);
+    expect(resumed()).toEqual([true]);
+  });
+
+  it("is nothing to go on from where an election decides about every route", async () => {
+    await runtime(GRACEFUL, false).open();
+    addresses.push({ interfaceIndex: 1, address: ip("10.9.9.9"), prefixLength: 32, owned: true, tentative: false });
+    runtime(GRACEFUL, false);
+    expect(resumed()).toEqual([]);
+  });
+
+  it("does not lose its note to a start that comes to nothing", async () => {
+    await runtime(GRACEFUL).open();
+    await runtime(GRACEFUL).stop("could not start", { keepRoutes: false });
+    lines = [];
+    runtime(GRACEFUL);
+    expect(resumed()).toEqual([true]);
   });
 
   it("need not be told where addresses of a killed process are still there", () => {

@@ -27,6 +27,8 @@ export interface BgpParts {
   readonly routerSegments: RouterSegments;
   readonly secrets: Omit<SecretsDeps, "clock">;
   readonly note: RestartNoteFile;
+  /** Not everything is announced under an election: what is, may be another node's by the time this one is back. */
+  readonly hasLastingRoutes: boolean;
 }
 
 const ANY_ADDRESS: readonly IpAddress[] = [ip("0.0.0.0"), ip("::")];
@@ -83,6 +85,8 @@ export class BgpRuntime {
     const { settings, clock, secrets, listener } = this.#parts;
     this.#secrets = new Secrets(secretsOf(settings), { ...secrets, clock }, () => this.#setPeers());
     this.#isOpen = true;
+    // From here on a process that is killed leaves routes behind: at routers that agreed to wait for it.
+    this.#note(null);
     this.#discovery.setLinks(this.#links());
     this.#setPeers();
     if (settings.listen === null) return;
@@ -110,18 +114,20 @@ export class BgpRuntime {
    *   told that it goes, and a note is left for it
    */
   async stop(reason: string, options: { readonly keepRoutes: boolean }): Promise<void> {
+    const wasOpen = this.#isOpen;
     this.#isOpen = false;
     this.#secrets?.close();
     this.#discovery.close();
-    if (options.keepRoutes) this.#leaveNote();
+    if (wasOpen && options.keepRoutes) this.#leaveRoutes();
+    else if (wasOpen) this.#forgetNote();
     await this.speaker.stop(reason, options);
   }
 
-  /** The earlier process said so, or its addresses are still there: it ended without a chance to take them away. */
+  /** The earlier process left a note, or its addresses are still there: it ended without a chance to take them away. */
   #isRestart(routerId: string): boolean {
     const { settings, note, clock, log } = this.#parts;
-    const found = note.take(clock.wallTime().getTime());
-    if (restartMillis(settings) === null) return false;
+    if (!this.#leavesRoutes()) return false;
+    const found = note.read(clock.wallTime().getTime());
     const isNoted = found !== null && found.localAs === settings.localAs && found.routerId === routerId;
     const isLeft = this.#kernel.addresses().some((it) => it.owned);
     if (!isNoted && !isLeft) return false;
@@ -129,17 +135,33 @@ export class BgpRuntime {
     return true;
   }
 
-  #leaveNote(): void {
-    const { settings, note, clock, log } = this.#parts;
+  #leavesRoutes = (): boolean => this.#parts.hasLastingRoutes && restartMillis(this.#parts.settings) !== null;
+
+  #leaveRoutes(): void {
+    const { settings, clock, log } = this.#parts;
     const millis = restartMillis(settings) ?? 0;
+    this.#note(clock.wallTime().getTime() + millis);
+    emit(log, "bgp.routes.kept", { seconds: millis / 1000 }, "routes and addresses stay for the next start");
+  }
+
+  #note(validUntil: number | null): void {
+    if (!this.#leavesRoutes()) return this.#forgetNote();
+    const { settings, note, log } = this.#parts;
     try {
-      const validUntil = clock.wallTime().getTime() + millis;
       note.write({ localAs: settings.localAs, routerId: this.#routerId, validUntil });
     } catch (error) {
       // Without it routers may forget the routes a moment early, if they forget them at all.
       emit(log, "bgp.note-failed", { error: String(error) }, "no note could be left for the next start");
     }
-    emit(log, "bgp.routes.kept", { seconds: millis / 1000 }, "routes and addresses stay for the next start");
+  }
+
+  #forgetNote(): void {
+    const { note, log } = this.#parts;
+    try {
+      note.remove();
+    } catch (error) {
+      emit(log, "bgp.note-failed", { error: String(error) }, "the note for the next start could not be removed");
+    }
   }
 
   #setPeers(): void {
