@@ -128,10 +128,15 @@ export class Md5Keys {
         failures.push(error);
       }
     };
-    // First those that go: without a VRF, two keys of different interfaces may be one to the kernel.
-    for (const [name, key] of before) if (!wanted.has(name)) attempt(name, key, null);
+    // First those that go: without a VRF, two keys of different interfaces are one to the kernel, and both go with one.
+    const gone = new Set<string>();
+    for (const [name, key] of before) {
+      if (wanted.has(name)) continue;
+      attempt(name, key, null);
+      gone.add(key.remote);
+    }
     for (const [name, key] of wanted) {
-      if (before.get(name)?.password === key.password) now.set(name, key);
+      if (before.get(name)?.password === key.password && !gone.has(key.remote)) now.set(name, key);
       else attempt(name, key, key.password);
     }
     this.#keys = now;

@@ -170,6 +170,16 @@ describe.runIf(!needsRoot)("a listener's peers", () => {
     dialled[0]!.stream!.destroy();
   });
 
+  it("with one address on two interfaces keep the key of the one that stays (UNN-06)", async () => {
+    const key = (interfaceName: string) => ({ remote: ip("fe80::1"), interfaceName, password: "link" });
+    const server = await listen("fe80::2", { interfaceName: "e0", md5Keys: [key("lo"), key("e0")] });
+    lan.in("b", () => server.setMd5Keys([key("e0")]));
+    const from = { localAddress: ip("fe80::1"), interfaceName: "e0" };
+    const dialled = [dial("fe80::2", { ...from, md5Password: "link" }), dial("fe80::2", from)];
+    expect(await Promise.all(dialled.map(outcome))).toEqual(["open", "timed-out"]);
+    dialled[0]!.stream!.destroy();
+  });
+
   it("with link-local addresses are told apart by their interface where it listens on all of them (UNN-06)", async () => {
     // In a process of its own: Node names interfaces by the namespace of the process.
     const script = `
