@@ -115,8 +115,16 @@ describe("attributes that a Service asks for", () => {
 
   it("are bounded in number", () => {
     const many = Array.from({ length: 500 }, (_, index) => `65000:${index}`).join(",");
-    const { attributes } = serviceAttributes(service({ communities: many }), routing(EVERYTHING));
+    const { attributes, gate } = serviceAttributes(service({ communities: many }), routing(EVERYTHING));
     expect(attributes.communities).toHaveLength(64);
+    expect(gate?.fact).toContain("has 500 values: those after the first 64 are left out");
+  });
+
+  it("are told of in a few words, however long the annotation is", () => {
+    const asked = service({ communities: "x,".repeat(100_000), med: "many" });
+    const { gate } = serviceAttributes(asked, routing(EVERYTHING));
+    expect(gate?.fact.length).toBeLessThan(1000);
+    expect(gate?.fact).toMatch(/; and 99993 more$/);
   });
 });
 
@@ -191,5 +199,14 @@ describe("a plan", () => {
         localPref: 9,
       });
     }
+  });
+
+  it("for an address of many Services has no more communities than one of them could ask for", () => {
+    const owners = Array.from({ length: 40 }, (_, owner) => {
+      const communities = Array.from({ length: 64 }, (_, at) => `${owner}:${at}`).join(",");
+      return service({ communities }, { name: `s${String(owner).padStart(2, "0")}` });
+    });
+    const route = run(routing(EVERYTHING), owners).routes.get("10.9.0.1/32" as never);
+    expect(route?.communities).toEqual(Array.from({ length: 64 }, (_, at) => at));
   });
 });

@@ -31,6 +31,7 @@ export interface ServiceAttributes {
 const PLAIN: PlannedAttributes = {};
 /** An annotation longer than this is a mistake; no message has room for so many communities. */
 const COMMUNITIES_MAX = 64;
+const REFUSALS_TOLD = 8;
 const NUMBER_MAX = 4_294_967_295;
 
 /** Of the VIPs of the control plane, which has no annotations. */
@@ -58,17 +59,22 @@ function read(service: ServiceFact, policy: RoutingPolicy): ServiceAttributes {
   if (bgp === null) return { attributes: tags.length === 0 ? PLAIN : { tags }, gate: null };
   const refusals: string[] = [];
   const refuse = (name: string, why: string): void => void refusals.push(`vipcast.io/bgp-${name} ${why}`);
+  /** An annotation may have 256 KiB, and what is said of it goes through logs and every status. */
+  const told = (): string =>
+    refusals.length <= REFUSALS_TOLD
+      ? refusals.join("; ")
+      : `${refusals.slice(0, REFUSALS_TOLD).join("; ")}; and ${refusals.length - REFUSALS_TOLD} more`;
   const list = <T extends Community>(
     name: string,
     text: string | null,
     patterns: readonly string[],
     parse: (word: string) => T | null,
-  ) =>
-    text === null
-      ? []
-      : words(text)
-          .flatMap((word) => readWord(name, word, patterns, parse, refuse))
-          .slice(0, COMMUNITIES_MAX);
+  ): T[] => {
+    const all = text === null ? [] : words(text).flatMap((word) => readWord(name, word, patterns, parse, refuse));
+    if (all.length > COMMUNITIES_MAX)
+      refuse(name, `has ${all.length} values: those after the first ${COMMUNITIES_MAX} are left out`);
+    return all.slice(0, COMMUNITIES_MAX);
+  };
   const communities = list("communities", bgp.communities, allowed.communities, parseCommunity);
   const largeCommunities = list(
     "large-communities",
@@ -104,7 +110,7 @@ function read(service: ServiceFact, policy: RoutingPolicy): ServiceAttributes {
       refusals.length === 0
         ? open("attributes", "the annotations vipcast.io/bgp-… are allowed")
         : {
-            ...open("attributes", `left out: ${refusals.join("; ")}`),
+            ...open("attributes", `left out: ${told()}`),
             hint: "correct it, or allow it in bgp.serviceAttributes",
           },
   };
@@ -191,6 +197,9 @@ function mergeAttributes(all: readonly PlannedAttributes[]): PlannedAttributes {
   const union = <T>(of: (one: PlannedAttributes) => readonly T[] | undefined): T[] => [
     ...new Map(all.flatMap((one) => of(one) ?? []).map((value) => [String(value), value])).values(),
   ];
+  // Bounded as for one: many owners must not make a route that no message has room for.
+  const some = <T>(of: (one: PlannedAttributes) => readonly T[] | undefined): T[] =>
+    union(of).slice(0, COMMUNITIES_MAX);
   const first = (of: (one: PlannedAttributes) => number | undefined): number | undefined =>
     all.map(of).find((value) => value !== undefined);
   const [localPref, med, prependCount] = [
@@ -199,9 +208,9 @@ function mergeAttributes(all: readonly PlannedAttributes[]): PlannedAttributes {
     first((one) => one.prependCount),
   ];
   const [communities, large, extended, tags] = [
-    union((one) => one.communities),
-    union((one) => one.largeCommunities),
-    union((one) => one.extendedCommunities),
+    some((one) => one.communities),
+    some((one) => one.largeCommunities),
+    some((one) => one.extendedCommunities),
     union((one) => one.tags),
   ];
   return {
