@@ -125,7 +125,12 @@ export class Md5Keys {
         setMd5Key(this.#fd, key.remote, password, key.interfaceName);
         if (password !== null) now.set(name, key);
       } catch (error) {
+        // Gone with its twin of another interface.
+        if (password === null && error instanceof SystemError && error.code === "ENOENT") return;
         failures.push(error);
+        // The kernel has the one before still, and whoever takes it away has to know.
+        const old = before.get(name);
+        if (old !== undefined && password !== null) now.set(name, old);
       }
     };
     // First those that go: without a VRF, two keys of different interfaces are one to the kernel, and both go with one.

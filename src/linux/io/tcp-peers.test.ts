@@ -177,7 +177,19 @@ describe.runIf(!needsRoot)("a listener's peers", () => {
     const from = { localAddress: ip("fe80::1"), interfaceName: "e0" };
     const dialled = [dial("fe80::2", { ...from, md5Password: "link" }), dial("fe80::2", from)];
     expect(await Promise.all(dialled.map(outcome))).toEqual(["open", "timed-out"]);
+    lan.in("b", () => server.setMd5Keys([key("lo"), key("e0")]));
+    expect(() => lan.in("b", () => server.setMd5Keys([]))).not.toThrow();
     dialled[0]!.stream!.destroy();
+  });
+
+  it("lose the key that one has when it goes, though the kernel refused the one that was to follow", async () => {
+    const server = await listen("10.0.0.2", { md5Keys: [{ remote: ip("10.0.0.1"), password: "first" }] });
+    const tooLong = { remote: ip("10.0.0.1"), password: "x".repeat(81) };
+    expect(() => server.setMd5Keys([tooLong])).toThrow(/1 to 80 octets/);
+    server.setMd5Keys([]);
+    const unsigned = dial("10.0.0.2");
+    expect(await outcome(unsigned)).toBe("open");
+    unsigned.stream!.destroy();
   });
 
   it("with link-local addresses are told apart by their interface where it listens on all of them (UNN-06)", async () => {
