@@ -4,24 +4,15 @@ import type { Alarm, Clock, Entropy } from "../../ports/clock.ts";
 import type { ByteStream, Dialer, StreamEnd, StreamHandler } from "../../ports/stream.ts";
 import type { ReadTcpCounters } from "../../ports/tcp-counters.ts";
 import type { Slot } from "../fsm/collision.ts";
-import type { FsmPeer } from "../fsm/negotiation.ts";
-import {
-  NEW_PEERING,
-  type Peering,
-  peeringDeadline,
-  type PeeringAction,
-  type PeeringEvent,
-  stepPeering,
-} from "../fsm/peering.ts";
+import { peeringDeadline, type PeeringAction, type PeeringEvent } from "../fsm/peering.ts";
 import type { Action } from "../fsm/state.ts";
 import type { ReceivedRoute, RouteKey } from "../rib/adj-rib-in.ts";
 import type { DesiredRoutes } from "../rib/desired-routes.ts";
 import { type AddressFamily, familyCodes } from "../wire/families.ts";
 import { type BgpFault, NOTIFICATION } from "../wire/faults.ts";
 import { encodeMessage } from "../wire/message.ts";
-import type { UpdateContext } from "../wire/path-attributes.ts";
 import { fsmPeerOf } from "./fsm-peer.ts";
-import { NO_SESSION, nextMessage } from "./incoming-messages.ts";
+import { nextMessage } from "./incoming-messages.ts";
 import type { Link } from "./link.ts";
 import type { BfdState, PeerConfig, PeerStatus } from "./peer-config.ts";
 import { PeerLinks, SLOTS } from "./peer-links.ts";
@@ -29,10 +20,10 @@ import { PeerRoutes, type PeerRoutesDeps } from "./peer-routes.ts";
 import { acceptOptions, canonical, dialOptions, type LocalSpeaker, withheldBecause } from "./peer-settings.ts";
 import { PeerTroubles } from "./peer-troubles.ts";
 import { Recorder } from "./recorder.ts";
+import { RunningPeering } from "./running-peering.ts";
 import { RunToCompletion } from "./run-to-completion.ts";
 import { SecondLook } from "./second-look.ts";
 import { statusOf } from "./session-status.ts";
-import { logTransition, visibleState } from "./transition-log.ts";
 
 export interface SessionDeps extends PeerRoutesDeps {
   readonly clock: Clock;
@@ -62,8 +53,7 @@ export class PeerSession {
   readonly #links: PeerLinks;
   readonly #isDynamic: boolean;
   #config: PeerConfig;
-  #fsmPeer: FsmPeer;
-  #peering: Peering = NEW_PEERING;
+  readonly #peering: RunningPeering;
   /** Wanted, whether or not something keeps it from being started. */
   #isWanted = false;
   #bfd: BfdState | null = null;
@@ -73,10 +63,7 @@ export class PeerSession {
   #isOver = false;
   #isChanged = false;
   #hasWritten = false;
-  #since: Instant;
   #establishedCount = 0;
-  /** Twice the longest wait after a failure, counted from the last. */
-  #forgetAt: Instant | null = null;
 
   /**
    * @param changed  called after something happened; visible is what `status` and `received` tell
@@ -95,8 +82,9 @@ export class PeerSession {
     this.#deps = deps;
     this.#changed = changed;
     this.#isDynamic = isDynamic;
-    this.#fsmPeer = fsmPeerOf(config, local);
-    this.recorder = new Recorder({ name: config.name, address: config.address }, this.#fsmPeer, clock);
+    const fsmPeer = fsmPeerOf(config, local);
+    this.recorder = new Recorder({ name: config.name, address: config.address }, fsmPeer, clock);
+    this.#peering = new RunningPeering(fsmPeer, { ...deps, recorder: this.recorder });
     this.#troubles = new PeerTroubles(config, clock, log, readTcpCounters);
     this.#routes = new PeerRoutes(config, local, deps);
     this.#links = new PeerLinks({
@@ -109,7 +97,6 @@ export class PeerSession {
       () => this.#writeRoutes(),
       () => this.#rest(),
     );
-    this.#since = clock.now();
     this.#alarm = clock.alarm(() => this.#ring());
   }
 
@@ -141,8 +128,7 @@ export class PeerSession {
   setConfig(config: PeerConfig): void {
     const before = this.#config;
     this.#config = config;
-    this.#fsmPeer = fsmPeerOf(config, this.#local);
-    this.recorder.settings(this.#fsmPeer);
+    this.#peering.peer = fsmPeerOf(config, this.#local);
     this.#troubles.peer = config;
     this.#run(() => {
       for (const family of this.#routes.setPeer(config)) this.#ask(family);
@@ -200,8 +186,8 @@ export class PeerSession {
       config: this.#config,
       local: this.#local,
       isDynamic: this.#isDynamic,
-      state: visibleState(this.#peering),
-      since: this.#since,
+      state: this.#peering.visible,
+      since: this.#peering.since,
       establishedCount: this.#establishedCount,
       isSuspended: this.#isSuspended,
       bfd: this.#bfd,
@@ -227,7 +213,7 @@ export class PeerSession {
 
   /** True when there was a session since what we forward by is there (RFC 4724 §3). */
   get isForwarding(): boolean {
-    return this.#peering.forwarding;
+    return this.#peering.state.forwarding;
   }
 
   /** True when nothing of an earlier connection is left. */
@@ -245,7 +231,7 @@ export class PeerSession {
    * earlier would let a peer that fails call as often as it likes.
    */
   get isForgettable(): boolean {
-    const forgetAt = this.#forgetAt;
+    const { forgetAt } = this.#peering;
     return this.isVacant && (forgetAt === null || Instant.isDue(forgetAt, this.#deps.clock.now()));
   }
 
@@ -258,7 +244,7 @@ export class PeerSession {
 
   /** The peer announced too much, and is kept away for it. */
   get #isSuspended(): boolean {
-    return this.#isWanted && !this.#peering.started && withheldBecause(this.#config) === null;
+    return this.#isWanted && !this.#peering.state.started && withheldBecause(this.#config) === null;
   }
 
   #run(task: () => void): void {
@@ -269,8 +255,8 @@ export class PeerSession {
   #rest(): void {
     if (this.#isOver) return;
     const backlog = this.#links.held.length > 0 ? this.#deps.clock.now() : null;
-    const forgetAt = this.#isDynamic && this.isVacant ? this.#forgetAt : null;
-    this.#alarm.set(Instant.earliest(backlog, peeringDeadline(this.#peering), this.#routes.deadline, forgetAt));
+    const forgetAt = this.#isDynamic && this.isVacant ? this.#peering.forgetAt : null;
+    this.#alarm.set(Instant.earliest(backlog, peeringDeadline(this.#peering.state), this.#routes.deadline, forgetAt));
     const isVisible = this.#isChanged;
     this.#isChanged = false;
     this.#changed(isVisible);
@@ -279,7 +265,7 @@ export class PeerSession {
   #ring(): void {
     for (const link of this.#links.held) this.#run(() => this.#read(link));
     const now = this.#deps.clock.now();
-    if (this.#secondLook.isNeeded(this.#peering, now)) return this.#alarm.set(Instant.add(now, 1));
+    if (this.#secondLook.isNeeded(this.#peering.state, now)) return this.#alarm.set(Instant.add(now, 1));
     this.#run(() => {
       if (this.#routes.expire()) this.#isChanged = true;
       this.#apply({ type: "time-passed" });
@@ -299,7 +285,7 @@ export class PeerSession {
       const slot = this.#links.slotOf(link);
       if (slot === null) return;
       if (left === 0) return link.hold(true);
-      const incoming = nextMessage(link, this.#contextOf(slot));
+      const incoming = nextMessage(link, this.#peering.contextOf(slot));
       if (incoming === null) return link.hold(false);
       const { event, octets, faults } = incoming;
       if (octets !== null) this.recorder.received(slot, octets);
@@ -321,18 +307,11 @@ export class PeerSession {
 
   /** @param accepted  the stream that an "accepted" is about */
   #apply(event: PeeringEvent, accepted: ByteStream | null = null): void {
-    const before = this.#peering;
-    const now = this.#deps.clock.now();
-    const draw = this.#deps.entropy.fraction();
-    const { peering, actions } = stepPeering(before, event, now, this.#fsmPeer, draw);
-    this.#peering = peering;
-    this.recorder.event(event, now, draw, peering);
-    for (const action of actions) this.#perform(action, accepted);
-    for (const slot of SLOTS) this.#establish(slot);
-    logTransition(this.#deps.log, before, this.#peering, event);
-    if (visibleState(before) === visibleState(this.#peering)) return;
-    this.#since = now;
-    this.#isChanged = true;
+    const isVisible = this.#peering.step(event, (actions) => {
+      for (const action of actions) this.#perform(action, accepted);
+      for (const slot of SLOTS) this.#establish(slot);
+    });
+    if (isVisible) this.#isChanged = true;
   }
 
   #perform(action: PeeringAction, accepted: ByteStream | null): void {
@@ -360,7 +339,7 @@ export class PeerSession {
         break;
       }
       case "send":
-        this.#write(slot, encodeMessage(action.message, this.#contextOf(slot)));
+        this.#write(slot, encodeMessage(action.message, this.#peering.contextOf(slot)));
         break;
       case "drop":
         this.#drop(slot, action);
@@ -390,7 +369,6 @@ export class PeerSession {
     if (cause.kind === "notification" && cause.notification.code === UPDATE_ERROR) this.#routes.wereRefused();
     if (end !== "none") this.#routes.end(end);
     this.#isChanged = true;
-    this.#forgetAt = Instant.add(this.#deps.clock.now(), 2000 * this.#fsmPeer.idleHoldSecondsMax);
     this.#links.drop(slot, abort);
   }
 
@@ -408,14 +386,14 @@ export class PeerSession {
 
   /** Asks the peer for all of a family (RFC 2918 §4). */
   #ask(family: AddressFamily): void {
-    const slot = SLOTS.find((one) => this.#peering[one].name === "established");
+    const slot = this.#peering.established;
     const request = { type: "route-refresh", ...familyCodes(family), subtype: 0 } as const;
-    if (slot !== undefined) this.#write(slot, encodeMessage(request, this.#contextOf(slot)));
+    if (slot !== null) this.#write(slot, encodeMessage(request, this.#peering.contextOf(slot)));
   }
 
   /** Begins the exchange of routes on the connection that has just come up. */
   #establish(slot: Slot): void {
-    const state = this.#peering[slot];
+    const state = this.#peering.state[slot];
     const stream = this.#links.stream(slot);
     if (state.name !== "established" || this.#routes.session !== null || stream === null) return;
     this.#routes.begin(state.session, stream);
@@ -425,8 +403,8 @@ export class PeerSession {
 
   /** Writes UPDATEs as far as TCP takes them, and tells the timers that watch over what we send. */
   #writeRoutes(): void {
-    const slot = SLOTS.find((one) => this.#peering[one].name === "established");
-    if (slot === undefined) return;
+    const slot = this.#peering.established;
+    if (slot === null) return;
     let count = 0;
     for (let message = this.#routes.next(); message !== null; message = this.#routes.next()) {
       this.#write(slot, message);
@@ -439,10 +417,5 @@ export class PeerSession {
     if (!this.#hasWritten || (this.#links.stream(slot)?.queuedBytes ?? 0) > 0) return;
     this.#hasWritten = false;
     this.#apply({ type: "connection", slot, event: { type: "drained" } });
-  }
-
-  #contextOf(slot: Slot): UpdateContext {
-    const state = this.#peering[slot];
-    return "session" in state ? state.session : NO_SESSION;
   }
 }
