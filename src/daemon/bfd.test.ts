@@ -18,7 +18,7 @@ const BFD: BfdSettings = {
   fastTimers: false,
 };
 
-type Peer = ReturnType<BgpClient["peers"]>[number];
+type Peer = ReturnType<BgpClient["summaries"]>[number];
 
 const idle = (name: string, address: string): Peer => ({
   name,
@@ -68,7 +68,7 @@ class Played {
     clock: this.clock,
     log: pino({ level: "info" }, { write: (line: string) => void this.lines.push(line) }),
     bgp: {
-      peers: () => this.peers,
+      summaries: () => this.peers,
       setBfdState: (peer, state, { controlPlaneIndependent }) =>
         void this.told.push([peer, state, controlPlaneIndependent]),
     },

@@ -3,7 +3,7 @@ import type { IpAddress } from "../addr/ip.ts";
 import type { Instant } from "../base/time.ts";
 import { afterLoss, type Damping, UNDAMPED } from "../bfd/session/damping.ts";
 import type { BfdSessionConfig } from "../bfd/session/session-config.ts";
-import type { PeerStatus } from "../bgp/session/speaker.ts";
+import type { PeerSummary } from "../bgp/session/speaker.ts";
 import type { BfdSettings, BgpSettings } from "../config/settings.ts";
 import type { Alarm, Clock } from "../ports/clock.ts";
 import { emit } from "../telemetry/events.ts";
@@ -11,7 +11,7 @@ import type { BfdSessions, PathChange, PathState } from "./bfd-sessions.ts";
 
 /** What BFD needs of the speaker. */
 export interface BgpClient {
-  peers(): readonly Pick<PeerStatus, "name" | "address" | "state" | "localAddress" | "remote">[];
+  summaries(): readonly Pick<PeerSummary, "name" | "address" | "state" | "localAddress" | "remote">[];
   setBfdState(peer: string, state: PathState, options: { readonly controlPlaneIndependent: boolean }): void;
 }
 
@@ -46,7 +46,10 @@ export class PeerBfd {
   readonly #deps: PeerBfdDeps;
   readonly #watches = new Map<string, Watch>();
   readonly #warned = new Set<string>();
-  #settings: Pick<BgpSettings, "peers" | "dynamicNeighbours"> = { peers: [], dynamicNeighbours: [] };
+  #isUsed = false;
+  /** What is configured, by name. */
+  #peers: ReadonlyMap<string, BgpSettings["peers"][number]> = new Map();
+  #ranges: ReadonlyMap<string, BgpSettings["dynamicNeighbours"][number]> = new Map();
 
   constructor(deps: PeerBfdDeps) {
     this.#deps = deps;
@@ -54,14 +57,17 @@ export class PeerBfd {
   }
 
   setPeers(settings: Pick<BgpSettings, "peers" | "dynamicNeighbours">): void {
-    this.#settings = settings;
+    this.#peers = new Map(settings.peers.map((peer) => [peer.name, peer]));
+    this.#ranges = new Map(settings.dynamicNeighbours.map((range) => [range.name, range]));
+    this.#isUsed = [...settings.peers, ...settings.dynamicNeighbours].some(({ bfd }) => bfd !== null);
     this.refresh();
   }
 
   /** To be called after anything about a peer's BGP session changed. */
   refresh(): void {
+    if (!this.#isUsed && this.#watches.size === 0) return;
     const { bgp, clock, sessions } = this.#deps;
-    const peers = new Map(bgp.peers().map((peer) => [peer.name, peer]));
+    const peers = new Map(bgp.summaries().map((peer) => [peer.name, peer]));
     for (const [name, watch] of this.#watches) {
       if (this.#watchedPeer(name, peers.get(name)?.address) !== null) continue;
       watch.held.close();
@@ -104,7 +110,7 @@ export class PeerBfd {
       return;
     }
     // Nothing known of a path that BGP waits for is as good as down; a session that is there does not end for it.
-    const isWaiting = isStrict && bgp.peers().find((peer) => peer.name === name)?.state !== "established";
+    const isWaiting = isStrict && bgp.summaries().find((peer) => peer.name === name)?.state !== "established";
     const told = state === "unknown" && isWaiting ? "down" : state;
     bgp.setBfdState(name, told, { controlPlaneIndependent });
   }
@@ -121,10 +127,10 @@ export class PeerBfd {
 
   /** Null: not configured, or without BFD. Peers of a range are called by its name and their address. */
   #watchedPeer(name: string, address: IpAddress | undefined): WatchedPeer | null {
-    const { peers, dynamicNeighbours } = this.#settings;
-    const own = peers.find((peer) => peer.name === name);
+    const own = this.#peers.get(name);
     if (own?.bfd) return { ...own, bfd: own.bfd, gracefulRestart: own.gracefulRestart !== null };
-    const range = own ? undefined : dynamicNeighbours.find((it) => `${it.name}-${address ?? ""}` === name);
+    const suffix = `-${address ?? ""}`;
+    const range = own || !name.endsWith(suffix) ? undefined : this.#ranges.get(name.slice(0, -suffix.length));
     if (!range?.bfd) return null;
     const { bfd, gracefulRestart } = range;
     return { bfd, gracefulRestart: gracefulRestart !== null, sourceAddress: null, sourceInterface: null };
@@ -133,7 +139,7 @@ export class PeerBfd {
   /** RFC 5882 §4.3: without the C bit a restart of the peer's BGP may take its BFD along. */
   #warnOfGracefulRestart(name: string, controlPlaneIndependent: boolean): void {
     const { bgp, log } = this.#deps;
-    const status = bgp.peers().find((peer) => peer.name === name);
+    const status = bgp.summaries().find((peer) => peer.name === name);
     const isUsed =
       (status?.remote?.gracefulRestartSeconds ?? null) !== null ||
       this.#watchedPeer(name, status?.address)?.gracefulRestart === true;
@@ -150,7 +156,7 @@ const isLater = (at: Instant | null, now: Instant): boolean => at !== null && at
 
 /** Our end is the BGP session's own; once BGP waits for BFD there is no such session, and the end stays what it was. */
 function sessionConfigOf(
-  status: Pick<PeerStatus, "name" | "address" | "state" | "localAddress">,
+  status: Pick<PeerSummary, "name" | "address" | "state" | "localAddress">,
   { bfd, sourceAddress, sourceInterface }: WatchedPeer,
   before: BfdSessionConfig | null,
 ): BfdSessionConfig {

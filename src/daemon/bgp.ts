@@ -196,7 +196,7 @@ export class BgpRuntime {
 
   #tellDiscovery(): void {
     if (this.#interfaces.size === 0) return;
-    for (const { name, state } of this.speaker.peers()) {
+    for (const { name, state } of this.speaker.summaries()) {
       const interfaceName = this.#interfaces.get(name);
       if (interfaceName !== undefined) this.#discovery.setSession(interfaceName, state === "established");
     }

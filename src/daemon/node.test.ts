@@ -134,6 +134,7 @@ function rack(change: Partial<NodeParts> = {}, left: InterfaceAddress[] = []) {
       if (text !== routes) trace.push(text === "" ? "withdraw" : `announce ${text}`);
       routes = text;
     },
+    summaries: () => [established],
     peers: () => [established],
     recorder: () => null,
   };

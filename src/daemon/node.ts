@@ -11,7 +11,7 @@ import type { Family, IpAddress } from "../addr/ip.ts";
 import { Instant } from "../base/time.ts";
 import type { BfdSessionStatus } from "../bfd/session/session-config.ts";
 import type { Recorder } from "../bgp/session/recorder.ts";
-import type { PeerStatus } from "../bgp/session/speaker.ts";
+import type { PeerStatus, PeerSummary } from "../bgp/session/speaker.ts";
 import type { Alarm, Clock } from "../ports/clock.ts";
 import type { InterfaceAddress, KernelNetwork, Link } from "../ports/network.ts";
 import type { RecordingFormat, StatusReport } from "../status/report.ts";
@@ -50,6 +50,7 @@ export interface NodeParts {
     setRoutes(routes: Plan["routes"], options: { readonly complete: boolean }): void;
     /** Asks routers to prefer any other way. */
     drain(): void;
+    summaries(): readonly PeerSummary[];
     peers(): readonly PeerStatus[];
     recorder(peer: string): Recorder | null;
   } | null;
@@ -176,7 +177,8 @@ export class NodeDaemon {
   /** Routers are to prefer other ways from now on; nothing is withdrawn. @returns whether any of them hears it */
   drain(): boolean {
     const { speaker } = this.#parts;
-    if (!speaker?.peers().some((peer) => peer.state === "established") || this.#plan.routes.size === 0) return false;
+    if (!speaker?.summaries().some((peer) => peer.state === "established") || this.#plan.routes.size === 0)
+      return false;
     speaker.drain();
     return true;
   }
@@ -190,7 +192,7 @@ export class NodeDaemon {
    */
   beginStop(keep = false): boolean {
     this.#keeping = keep;
-    const heard = this.#parts.speaker?.peers().some((peer) => peer.state === "established") ?? false;
+    const heard = this.#parts.speaker?.summaries().some((peer) => peer.state === "established") ?? false;
     for (const { address, path, lease } of this.#plan.vips) {
       const planned = address !== null && path === "bgp" && lease === null && this.#plan.addresses.get(address);
       if (heard && planned && !keep) this.#lingering.set(planned.address, planned);
@@ -276,7 +278,7 @@ export class NodeDaemon {
     const now = clock.now();
     this.#links = this.#kernel.links();
     this.#present = this.#kernel.addresses();
-    const peers = speaker?.peers() ?? [];
+    const peers = speaker?.summaries() ?? [];
     const up = peers.filter((peer) => peer.state === "established");
     this.#downSince = up.length > 0 ? null : (this.#downSince ?? now);
     return {
@@ -291,6 +293,7 @@ export class NodeDaemon {
       sessions: {
         configured: peers.map((peer) => peer.name),
         established: up.map((peer) => ({ name: peer.name, families: announcedFamilies(peer) })),
+        ends: this.#sessionEnds(peers),
         upSince: Instant.earliest(...up.map((peer) => peer.since)),
         downSince: this.#downSince,
       },
@@ -299,6 +302,18 @@ export class NodeDaemon {
       stopping: this.#stopping,
       keeping: this.#keeping,
     };
+  }
+
+  /** Our own VIPs are left out: one that the kernel chose as an end is no less a VIP. */
+  #sessionEnds(peers: readonly Pick<PeerStatus, "name" | "address" | "localAddress">[]): ReadonlyMap<IpAddress, string> {
+    const vips = new Set(this.#present.filter((it) => it.owned).map((it) => it.address));
+    const ends = new Map<IpAddress, string>();
+    for (const { name, address, localAddress } of peers) {
+      ends.set(address, `the address of peer ${name}`);
+      if (localAddress !== null && !vips.has(localAddress))
+        ends.set(localAddress, `this node's end of the session with ${name}`);
+    }
+    return ends;
   }
 
   #converge(next: Plan): void {
@@ -371,7 +386,7 @@ export class NodeDaemon {
 }
 
 /** Families of the session without those of which nothing can be announced (no next hop, say). */
-function announcedFamilies({ families, notAnnounced }: PeerStatus): readonly Family[] {
+function announcedFamilies({ families, notAnnounced }: PeerSummary): readonly Family[] {
   const carried = families.filter((family) => !notAnnounced.some((it) => it.family === family));
   return carried.map((family) => (family === "ipv4-unicast" ? 4 : 6));
 }

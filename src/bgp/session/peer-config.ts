@@ -192,5 +192,11 @@ export interface PeerStatus {
   readonly diagnosis: Diagnosis | null;
 }
 
+/** What of a peer's status costs next to nothing to tell, for those who look at all peers after every change. */
+export type PeerSummary = Pick<
+  PeerStatus,
+  "name" | "address" | "state" | "since" | "families" | "remote" | "localAddress" | "notAnnounced"
+>;
+
 /** RFC 5880 §4.1; `unknown`: there is no BFD session. */
 export type BfdState = "up" | "down" | "admin-down" | "unknown";

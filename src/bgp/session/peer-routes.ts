@@ -12,7 +12,7 @@ import type { RouteRefresh } from "../wire/message.ts";
 import type { AttributeFault, DecodedUpdate } from "../wire/update.ts";
 import { IgnoredOnce } from "./ignored-once.ts";
 import { MalformedUpdates } from "./malformed-updates.ts";
-import type { PeerConfig, PeerStatus } from "./peer-config.ts";
+import type { PeerConfig, PeerStatus, PeerSummary } from "./peer-config.ts";
 import type { LocalSpeaker } from "./peer-settings.ts";
 import { RouteExchange } from "./route-exchange.ts";
 import { RouteKeeping } from "./route-keeping.ts";
@@ -180,19 +180,26 @@ export class PeerRoutes {
     return this.#keeping.expire(this.#now);
   }
 
-  status() {
+  summary() {
     const exchange = this.#exchange;
     const { session } = this;
     return {
-      ...(exchange?.counts() ?? NOTHING_SENT),
-      ...this.#keeping.counts(),
-      malformed: { ...this.#malformed.counts, last: this.#lastLost() },
-      negotiated: session,
-      holdTimeSeconds: session?.holdTimeSeconds ?? null,
       families: session?.families ?? [],
       remote: session === null ? null : remoteOf(session),
       localAddress: exchange?.stream.local.address ?? null,
       notAnnounced: exchange?.notAnnounced() ?? [],
+    } satisfies Partial<PeerSummary>;
+  }
+
+  status() {
+    const { session } = this;
+    return {
+      ...(this.#exchange?.counts() ?? NOTHING_SENT),
+      ...this.#keeping.counts(),
+      ...this.summary(),
+      malformed: { ...this.#malformed.counts, last: this.#lastLost() },
+      negotiated: session,
+      holdTimeSeconds: session?.holdTimeSeconds ?? null,
     } satisfies Partial<PeerStatus>;
   }
 

@@ -8,7 +8,7 @@ import { DesiredRoutes } from "../rib/desired-routes.ts";
 import type { BgpFault } from "../wire/faults.ts";
 import { dynamicPeerFor } from "./dynamic-peers.ts";
 import { listenSettings } from "./listen-settings.ts";
-import type { BfdState, DynamicNeighbours, PeerConfig, PeerStatus } from "./peer-config.ts";
+import type { BfdState, DynamicNeighbours, PeerConfig, PeerStatus, PeerSummary } from "./peer-config.ts";
 import { PeerSession, type SessionDeps } from "./peer-session.ts";
 import { changeOf, isFrom, type LocalSpeaker, withheldBecause } from "./peer-settings.ts";
 import type { Recorder } from "./recorder.ts";
@@ -16,7 +16,7 @@ import type { Recorder } from "./recorder.ts";
 export type { ReceivedRoute, RouteKey } from "../rib/adj-rib-in.ts";
 export type { RouteAttributes } from "../rib/adj-rib-out.ts";
 
-export type { DynamicNeighbours, GracefulRestartConfig, PeerConfig, PeerStatus } from "./peer-config.ts";
+export type { DynamicNeighbours, GracefulRestartConfig, PeerConfig, PeerStatus, PeerSummary } from "./peer-config.ts";
 
 /** Ports, and the log of the process; each peer gets a child of it. */
 export type SpeakerDeps = SessionDeps;
@@ -162,6 +162,11 @@ export class Speaker {
     return handler;
   }
 
+  summaries(): readonly PeerSummary[] {
+    return [...this.#sessions.values()].map((session) => session.summary());
+  }
+
+  /** In full, diagnosis included: for somebody who asks. */
   peers(): readonly PeerStatus[] {
     return [...this.#sessions.values()].map((session) => session.status());
   }
