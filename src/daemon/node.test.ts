@@ -479,6 +479,32 @@ describe("the loop of a node", () => {
     expect(node.completed).toEqual([false, false, true, true]);
   });
 
+  it("refuses to a Service the ends of BGP sessions, as long as they are not VIPs of its own", () => {
+    const fact = serviceFact({
+      metadata: {
+        namespace: "default",
+        name: "web",
+        annotations: {
+          "kube-vip.io/loadbalancerIPs": "10.0.0.1,10.0.0.254,10.0.0.9",
+          "kube-vip.io/allow-reconcile-without-endpoints": "true",
+        },
+      },
+      spec: { type: "LoadBalancer" },
+    });
+    const change = {
+      policy: { ...policy, controlPlane: null, services },
+      services: { facts: new Map([[fact.key, fact]]), synced: true, lastError: null },
+    };
+    const node = rack(change);
+    node.daemon.replan();
+    expect(node.happened()).toEqual(["announce 10.0.0.9/32"]);
+    const chosen = rack({ ...change, policy: { ...change.policy, services: { ...services, attach: true } } }, [
+      owned("10.0.0.1", 1),
+    ]);
+    chosen.daemon.replan();
+    expect(chosen.happened()).toContain("announce 10.0.0.1/32 10.0.0.9/32");
+  });
+
   it("logs each word that a Service cannot have once, not with every plan", () => {
     const lines: string[] = [];
     const fact = serviceFact({

@@ -305,7 +305,9 @@ export class NodeDaemon {
   }
 
   /** Our own VIPs are left out: one that the kernel chose as an end is no less a VIP. */
-  #sessionEnds(peers: readonly Pick<PeerStatus, "name" | "address" | "localAddress">[]): ReadonlyMap<IpAddress, string> {
+  #sessionEnds(
+    peers: readonly Pick<PeerSummary, "name" | "address" | "localAddress">[],
+  ): ReadonlyMap<IpAddress, string> {
     const vips = new Set(this.#present.filter((it) => it.owned).map((it) => it.address));
     const ends = new Map<IpAddress, string>();
     for (const { name, address, localAddress } of peers) {

@@ -141,6 +141,29 @@ const webPlan = (
     }),
   );
 
+describe("an address at an end of a BGP session", () => {
+  const ends = new Map([
+    [WEB, "this node's end of the session with r1"],
+    [CP, "the address of peer r1"],
+  ]);
+  const sessions = { ...snapshot({}).sessions, ends };
+
+  it("is no VIP of a Service: its route would take the next hop from all others", () => {
+    const result = webPlan({ sessions });
+    expect(decided(result)).toBe(
+      `address: ${WEB} from annotation kube-vip.io/loadbalancerIPs is this node's end of the session with r1`,
+    );
+    expect([result.routes.size, result.addresses.size]).toEqual([0, 0]);
+  });
+
+  it("costs a Service that address alone, and may be what ARP announces", () => {
+    const two = webPlan({ sessions }, { annotatedAddresses: [WEB, LAN] });
+    expect([...two.routes.keys()]).toEqual([`${LAN}/32`]);
+    const arp = webPlan({ sessions, policy: policy("arp", { services }) }, {});
+    expect(arp.vips[0]?.gates.find(({ gate }) => gate === "address")?.open).toBe(true);
+  });
+});
+
 describe("the control-plane VIP with BGP", () => {
   const run = (rest: Partial<Snapshot> = {}, change: Partial<ControlPlanePolicy> = {}): Plan =>
     plan(snapshot({ policy: policy("bgp", { controlPlane: { ...controlPlane, ...change } }), ...rest }));

@@ -270,7 +270,7 @@ function planService(draft: Draft, service: ServiceFact, settings: ServicePolicy
   for (const address of named.addresses) {
     const gates = [
       ...entrance,
-      open("address", `${address} from ${named.source}`),
+      addressGate(draft, address, named.source),
       endpointGate(draft.snapshot, service, address),
       nodeGate(draft, lease !== null),
     ];
@@ -299,6 +299,14 @@ function planService(draft: Draft, service: ServiceFact, settings: ServicePolicy
       vipHost: lease ? draft.snapshot.policy.node : null,
     });
   }
+}
+
+/** A route to an end of a session would leave that session without a next hop, or take the router's own traffic. */
+function addressGate({ path, snapshot }: Draft, address: IpAddress, source: string | null): Gate {
+  const end = path === "bgp" ? snapshot.sessions.ends?.get(address) : undefined;
+  return end === undefined
+    ? open("address", `${address} from ${source}`)
+    : closed("address", `${address} from ${source} is ${end}`, "name an address that nothing has yet");
 }
 
 /** The Lease that decides who serves this Service; null when every node does, or when its annotation names none. */

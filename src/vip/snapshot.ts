@@ -114,6 +114,8 @@ export interface SessionsFact {
   readonly configured: readonly string[];
   /** With the families that are announced on the session. */
   readonly established: readonly { readonly name: string; readonly families: readonly Family[] }[];
+  /** Addresses at either end of a session, with what each of them is: no Service can have them. Left out: none known. */
+  readonly ends?: ReadonlyMap<IpAddress, string>;
   /** When the first of the sessions that are up now came up; null while none is. */
   readonly upSince: Instant | null;
   /** When the last session went down, or the daemon started; null while one is up. */
