@@ -342,6 +342,28 @@ describe("limits", () => {
     expect(rib.use()[0]).toMatchObject({ count: 4, refusedCount: 0 });
   });
 
+  it("are of octets, too: long attributes take no more memory than a bounded share, and give it back (BGP-9.1-P-01, ROB-03)", () => {
+    const rib = ribIn();
+    const heavy = (at: number, prefix = hostPrefix(ip(`10.2.${at >> 8}.${at & 255}`))) =>
+      give(rib, { nlri: [prefix], opaque: [{ code: 200, flags: 0xc0, value: new Uint8Array(60_000) }] });
+    for (let at = 0; at < 2000; at++) heavy(at);
+    const { count, refusedCount } = rib.use()[0]!;
+    expect(count).toBeLessThan(1200);
+    expect(count + refusedCount).toBe(2000);
+    expect(rib.exceeded).toBeNull();
+    // The same again replaces; a heavier one that finds no room is not what stands there.
+    heavy(0);
+    expect(rib.use()[0]).toMatchObject({ count, refusedCount });
+    give(rib, { nlri: [A] });
+    const value = new Uint8Array(65_000);
+    for (let at = 0; at < 20; at++) give(rib, { nlri: [A], opaque: [{ code: 200, flags: 0xc0, value }] });
+    expect(rib.routes.has(A)).toBe(false);
+    rib.drop("ipv4-unicast");
+    rib.resume(CONTEXT);
+    for (let at = 0; at < count; at++) heavy(at);
+    expect(rib.use()[0]).toMatchObject({ count, refusedCount: 0 });
+  });
+
   it("change without the session: the latest routes go, and a higher one wants them sent again", () => {
     const rib = ribIn();
     give(rib, { nlri: hosts(6) });

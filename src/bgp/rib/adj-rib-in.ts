@@ -21,6 +21,12 @@ export type { ReceivedRoute, RouteKey } from "./received-route.ts";
  * node, which is of no use there: what is beyond is counted and not stored.
  */
 export const RECEIVED_COUNT_MAX = 20_000;
+/**
+ * What their attributes may come to, in octets as `weightOf` counts them: the peer chooses how long each is. The greater
+ * of the two, the second for each route that the limit allows.
+ */
+const WEIGHT_MAX = 64 * 1024 * 1024;
+const WEIGHT_PER_ROUTE = 1024;
 /** At this share of the limit an operator should hear of it. */
 const NEAR_LIMIT_SHARE = 0.75;
 /** A peer that began a refresh and does not end it: what it did not confirm goes all the same (RFC 7313 §4). */
@@ -53,6 +59,7 @@ export class AdjRibIn {
   #rules: ImportRules;
   #limit: PrefixLimit;
   readonly #routes = new Map<RouteKey, ReceivedRoute>();
+  #weight = 0;
   readonly #counts: Record<AddressFamily, number> = { "ipv4-unicast": 0, "ipv6-unicast": 0 };
   readonly #refused: Record<AddressFamily, number> = { "ipv4-unicast": 0, "ipv6-unicast": 0 };
   #exceeded: { readonly family: AddressFamily; readonly limit: number } | null = null;
@@ -178,7 +185,7 @@ export class AdjRibIn {
     this.#unconfirmed.delete(family);
     return this.#each(family, (route, key) => {
       if (route.stale !== undefined) return this.#delete(key);
-      this.#routes.set(key, { ...route, stale: "restart" });
+      this.#put(key, { ...route, stale: "restart" });
       this.#stale[family].add(key);
       return true;
     });
@@ -191,7 +198,7 @@ export class AdjRibIn {
       if (route.communities.includes(COMMUNITY.noLlgr)) return this.#delete(key);
       const isMarked = route.communities.includes(COMMUNITY.llgrStale);
       const communities = isMarked ? route.communities : [...route.communities, COMMUNITY.llgrStale];
-      this.#routes.set(key, { ...route, communities, stale: "long-lived" });
+      this.#put(key, { ...route, communities, stale: "long-lived" });
       return true;
     });
   }
@@ -246,6 +253,8 @@ export class AdjRibIn {
     const judged = this.#rules.judge(path);
     const common = { ...path, ...judged, ...(opaque.length === 0 ? {} : { opaque }) };
     const family = familyOfPrefix(prefixes[0]!);
+    const weight = weightOf(common);
+    const weightMax = Math.max(WEIGHT_MAX, this.#limit.count * WEIGHT_PER_ROUTE);
     const unconfirmed = this.#unconfirmed.get(family)?.keys;
     let changed = false;
     for (let at = 0; at < prefixes.length; at++) {
@@ -256,16 +265,19 @@ export class AdjRibIn {
       const key = routeKey(prefix, pathId);
       this.#lost.forget(key);
       unconfirmed?.delete(key);
-      if (!this.#routes.has(key)) {
-        if (this.#counts[family] >= this.#limit.count && !this.#makeRoom(family)) {
-          this.#refuse(family);
-          continue;
-        }
-        this.#counts[family]++;
+      const before = this.#routes.get(key);
+      if (before === undefined && this.#counts[family] >= this.#limit.count && !this.#makeRoom(family)) {
+        this.#refuse(family);
+        continue;
+      }
+      if (this.#weight + weight - (before === undefined ? 0 : weightOf(before)) > weightMax) {
+        changed = this.#delete(key) || changed;
+        this.#refused[family]++;
+        continue;
       }
       const unusable = judged.unusable ?? this.#rules.refusal(prefix, family);
       const route = { ...common, prefix, unusable };
-      this.#routes.set(key, pathId === undefined ? route : { ...route, pathId });
+      this.#put(key, pathId === undefined ? route : { ...route, pathId });
       changed = true;
     }
     return changed;
@@ -331,9 +343,18 @@ export class AdjRibIn {
     return changed;
   }
 
+  #put(key: RouteKey, route: ReceivedRoute): void {
+    const before = this.#routes.get(key);
+    if (before === undefined) this.#counts[familyOfPrefix(route.prefix)]++;
+    else this.#weight -= weightOf(before);
+    this.#weight += weightOf(route);
+    this.#routes.set(key, route);
+  }
+
   #delete(key: RouteKey): boolean {
     const route = this.#routes.get(key);
     if (route === undefined) return false;
+    this.#weight -= weightOf(route);
     this.#counts[familyOfPrefix(route.prefix)]--;
     return this.#routes.delete(key);
   }
@@ -354,7 +375,7 @@ export class AdjRibIn {
       const { preference, unusable: problem } = this.#rules.judge(route);
       const unusable = problem ?? this.#rules.refusal(route.prefix, familyOfPrefix(route.prefix));
       if (unusable === route.unusable && preference === route.preference) continue;
-      this.#routes.set(key, { ...route, preference, unusable });
+      this.#put(key, { ...route, preference, unusable });
       changed = true;
     }
     return changed;
@@ -363,6 +384,17 @@ export class AdjRibIn {
 
 const LIMIT_DEFAULT: PrefixLimit = { count: RECEIVED_COUNT_MAX, action: "drop" };
 const NO_KEYS: ReadonlySet<RouteKey> = new Set();
+
+/** About what the attributes of a route take in memory. Those that routes share count for each of them. */
+function weightOf(route: Omit<ReceivedRoute, "prefix">): number {
+  const { asPath, communities, largeCommunities, extendedCommunities, clusterList, opaque } = route;
+  let weight = 8 * (asPath.length + communities.length);
+  if (largeCommunities !== undefined) weight += 64 * largeCommunities.length;
+  if (extendedCommunities !== undefined) weight += 32 * extendedCommunities.length;
+  if (clusterList !== undefined) weight += 32 * clusterList.length;
+  if (opaque !== undefined) for (const { value } of opaque) weight += 128 + value.length;
+  return weight;
+}
 
 /** In words; null when the routes may stay. */
 function reasonToWithdraw(faults: readonly AttributeFault[]): string | null {

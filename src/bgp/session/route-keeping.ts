@@ -141,7 +141,9 @@ export class RouteKeeping {
     this.#refresh(now);
     const changed = rib.apply(decoded, now);
     for (const { family, count, limit, isNear, refusedCount } of rib.use()) {
-      if (refusedCount > 0) ignored.note(`routes beyond the ${limit} that are kept`);
+      if (refusedCount > 0) {
+        ignored.note(count < limit ? "more attributes than are kept" : `routes beyond the ${limit} that are kept`);
+      }
       if (isNear && !this.#near.has(family)) {
         this.#near.add(family);
         const text = `${count} of at most ${limit} prefixes of ${family}`;
