@@ -141,6 +141,20 @@ const webPlan = (
     }),
   );
 
+describe("an annotation as long as the API allows", () => {
+  it("has no more than 64 addresses taken, and few words said about the others", () => {
+    const many = Array.from({ length: 20_000 }, (_, at) => `10.97.${at >> 8}.${at & 255}`);
+    const result = webPlan({}, { annotatedAddresses: many });
+    expect(result.routes.size).toBe(64);
+    expect(result.vips).toHaveLength(65);
+    expect(result.vips.find(({ address }) => address === null)?.gates.at(-1)?.fact).toBe(
+      "19936 more in annotation kube-vip.io/loadbalancerIPs: a Service can have 64 at most",
+    );
+    const long = webPlan({}, { annotatedAddresses: ["x".repeat(200_000)] });
+    expect(decided(long)?.length).toBeLessThan(200);
+  });
+});
+
 describe("an address at an end of a BGP session", () => {
   const ends = new Map([
     [WEB, "this node's end of the session with r1"],

@@ -42,14 +42,20 @@ function find(service: ServiceFact): ServiceAddresses {
 function sort(source: string, words: readonly string[]): ServiceAddresses {
   const addresses: IpAddress[] = [];
   const refused: { word: string; reason: string }[] = [];
-  for (const word of words) {
+  for (const word of words.slice(0, WORDS_MAX)) {
     const address = parseIp(word);
     const reason = address === null ? "not an IP address (names are not resolved)" : unservable(address);
-    if (address === null || reason !== null) refused.push({ word, reason: reason ?? "" });
+    if (address === null || reason !== null) refused.push({ word: shown(word), reason: reason ?? "" });
     else if (!addresses.includes(address)) addresses.push(address);
   }
+  const more = words.length - WORDS_MAX;
+  if (more > 0) refused.push({ word: `${more} more`, reason: `a Service can have ${WORDS_MAX} at most` });
   return { source, addresses, refused };
 }
+
+/** An annotation may have 256 KiB; each word of it is a line of the status and of the log. */
+const WORDS_MAX = 64;
+const shown = (word: string): string => (word.length > 60 ? `${word.slice(0, 60)}…` : word);
 
 /** Why an address cannot be a VIP; null when it can. */
 function unservable(address: IpAddress): string | null {
