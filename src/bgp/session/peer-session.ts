@@ -14,7 +14,7 @@ import { encodeMessage } from "../wire/message.ts";
 import { fsmPeerOf } from "./fsm-peer.ts";
 import { nextMessage } from "./incoming-messages.ts";
 import type { Link } from "./link.ts";
-import type { BfdState, PeerConfig, PeerStatus } from "./peer-config.ts";
+import type { BfdState, PeerConfig, PeerStatus, PeerSummary } from "./peer-config.ts";
 import { PeerLinks, SLOTS } from "./peer-links.ts";
 import { PeerRoutes, type PeerRoutesDeps } from "./peer-routes.ts";
 import { acceptOptions, canonical, dialOptions, type LocalSpeaker, withheldBecause } from "./peer-settings.ts";
@@ -179,6 +179,11 @@ export class PeerSession {
     }
     this.#run(() => this.#apply({ type: "accepted" }, stream));
     return this.#links.of(stream);
+  }
+
+  summary(): PeerSummary {
+    const { name, address } = this.#config;
+    return { name, address, state: this.#peering.visible, since: this.#peering.since, ...this.#routes.summary() };
   }
 
   status(): PeerStatus {
