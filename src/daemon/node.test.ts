@@ -421,6 +421,25 @@ describe("the loop of a node", () => {
     expect(node.daemon.ready()).toBe(false);
   });
 
+  it("when it will be back does not log as withdrawn what stays when the sessions end", () => {
+    const lines: string[] = [];
+    let peers: PeerStatus[] = [established];
+    const { daemon } = rack({
+      policy: unelected,
+      log: pino({}, { write: (line: string) => void lines.push(line) }),
+      speaker: {
+        ...{ drain: () => undefined, setRoutes: () => undefined, recorder: () => null },
+        ...{ peers: () => peers, summaries: () => peers },
+      },
+    });
+    daemon.replan();
+    daemon.beginStop(true);
+    peers = [];
+    daemon.replan();
+    expect(lines.filter((line) => line.includes("vip.announced"))).toHaveLength(1);
+    expect(lines.filter((line) => line.includes("vip.withdrawn"))).toEqual([]);
+  });
+
   it("when it will be back gives up all the same what a Lease decides (BGP-4724-P-01)", () => {
     const node = rack();
     node.daemon.replan();

@@ -357,6 +357,8 @@ export class NodeDaemon {
       if (!isAligned) had.delete(nameOf(vip));
       const { owner, address, path } = vip;
       const gate = firstClosed(vip.gates);
+      // The sessions of a stop that keeps the routes end, too, and nothing is withdrawn by that.
+      if (this.#keeping && gate?.gate === "session") continue;
       if (vip.announced && !was?.announced) {
         emit(log, "vip.announced", { owner, address, path }, "VIP announced");
       } else if (!vip.announced && was?.announced) {
