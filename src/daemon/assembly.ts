@@ -123,6 +123,7 @@ export class Manager {
       elections,
       probe,
       speaker: this.#bgp?.speaker ?? null,
+      isResumed: this.#bgp?.isResumed ?? false,
       ...(this.#bfd ? { bfd: this.#bfd } : {}),
       announcer,
       statuses,

@@ -40,6 +40,8 @@ const ANY_ADDRESS: readonly IpAddress[] = [ip("0.0.0.0"), ip("::")];
  */
 export class BgpRuntime {
   readonly speaker: Speaker;
+  /** This start goes on with the routes of the process before. */
+  readonly isResumed: boolean;
   readonly #parts: BgpParts;
   readonly #kernel: KernelView;
   readonly #routerId: string;
@@ -58,6 +60,7 @@ export class BgpRuntime {
     this.#kernel = new KernelView(network, log);
     const routerId = routerIdOf(settings, network);
     this.#routerId = routerId;
+    this.isResumed = this.#isRestart(routerId);
     this.speaker = new Speaker(
       {
         ...{ clock, entropy, dialer, log },
@@ -65,7 +68,7 @@ export class BgpRuntime {
         isOnLink: onLinkOf(this.#kernel),
         ...(readTcpCounters ? { readTcpCounters } : {}),
       },
-      { localAsn: Asn.of(settings.localAs), routerId, restarted: this.#isRestart(routerId) },
+      { localAsn: Asn.of(settings.localAs), routerId, restarted: this.isResumed },
     );
     const unnumbered = settings.peers.filter((peer) => peer.address === null);
     this.#interfaces = new Map(unnumbered.map((peer) => [peer.name, peer.sourceInterface!]));

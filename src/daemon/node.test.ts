@@ -524,6 +524,18 @@ describe("the loop of a node", () => {
     expect(chosen.happened()).toContain("announce 10.0.0.1/32 10.0.0.9/32");
   });
 
+  it("says that routers keep the routes of the process before, for as long as it does not know all", () => {
+    const nodes = { facts: new Map(), synced: false, lastError: null };
+    const kept = (daemon: NodeDaemon): boolean => {
+      daemon.replan();
+      return daemon.report().problems.some((it) => it.startsWith("routers keep the routes of the process before"));
+    };
+    const { daemon } = rack({ policy: unelected, nodes, isResumed: true });
+    expect([kept(daemon), kept(rack({ policy: unelected, nodes }).daemon)]).toEqual([true, false]);
+    nodes.synced = true;
+    expect(kept(daemon)).toBe(false);
+  });
+
   it("logs each word that a Service cannot have once, not with every plan", () => {
     const lines: string[] = [];
     const fact = serviceFact({

@@ -54,6 +54,8 @@ export interface NodeParts {
     peers(): readonly PeerStatus[];
     recorder(peer: string): Recorder | null;
   } | null;
+  /** Routers may still have the routes of the process before, and keep them until all is known here. */
+  readonly isResumed?: boolean;
   /** Absent without BFD. */
   readonly bfd?: { status(): readonly BfdSessionStatus[] };
   readonly announcer: {
@@ -259,7 +261,11 @@ export class NodeDaemon {
           ? [`${vip} is claimed by ${conflict.mac}, too (heard ${conflict.count} times): find that host`]
           : [],
       );
-    return [...troubles, ...kernel, ...conflicts];
+    const isWaiting = this.#parts.isResumed === true && !this.#routesAreComplete;
+    const kept = isWaiting
+      ? ["routers keep the routes of the process before until all Services and nodes are known"]
+      : [];
+    return [...troubles, ...kept, ...kernel, ...conflicts];
   }
 
   /** What was recorded of a peer, as a file; null when there is no such peer. */

@@ -133,7 +133,7 @@ export function bgpReference(): string {
     "",
     "| annotation | value |",
     "| --- | --- |",
-    "| `vipcast.io/bgp-communities` | communities with commas: `65000:100`, or a name such as `no-export` |",
+    "| `vipcast.io/bgp-communities` | communities with commas, at most 64: `65000:100`, or a name such as `no-export` |",
     "| `vipcast.io/bgp-large-communities` | large communities with commas: `4200000000:1:2` |",
     "| `vipcast.io/bgp-extended-communities` | `rt:65000:100`, `soo:192.0.2.1:1`, or `0x` and 16 hexadecimal digits |",
     "| `vipcast.io/bgp-local-preference` | a number; internal peers |",
@@ -153,9 +153,11 @@ export function bgpReference(): string {
     "and the sessions end with a Cease that says why.",
     "",
     "With `bgp.gracefulRestart.keepOnStop` a stop is taken for an upgrade, unless the node is cordoned (`kubectl drain` does",
-    "that first): sessions end without a word, routers keep the routes for `restartTimeSeconds`, the addresses stay, and the",
-    "next start goes on from there. This holds for what every node announces; a VIP under an election is withdrawn and its",
-    "Lease given up, as another node is to have it.",
+    "that first) or not ready, the API server is not heard, or the first lists are not in: sessions end without a word,",
+    "routers keep the routes for `restartTimeSeconds`, the addresses stay, and the next start goes on from there, as it does",
+    "after the daemon was killed. What is gone by then is withdrawn once the first lists of the API server are in; until they",
+    "are, however long that takes, routers keep what they have, and `vipcast status` says so. This holds for what every node",
+    "announces; a VIP under an election is withdrawn and its Lease given up, as another node is to have it.",
     "",
   ].join("\n");
 }
