@@ -213,8 +213,8 @@ export class Speaker {
 
   #begin(peer: PeerConfig, isDynamic = false): PeerSession {
     const log = this.#deps.log.child({ component: "bgp", peer: peer.name });
-    const changed = (isVisible: boolean): void => this.#onStep(isVisible);
-    const session = new PeerSession(peer, this.#local, { ...this.#deps, log }, changed, isDynamic);
+    const changed = (isVisible: boolean): void => this.#onStep(isVisible, session);
+    const session: PeerSession = new PeerSession(peer, this.#local, { ...this.#deps, log }, changed, isDynamic);
     this.#sessions.set(peer.name, session);
     if (this.#routes !== null) session.setRoutes(this.#routes);
     if (this.#isDraining) session.setDraining(true);
@@ -272,7 +272,7 @@ export class Speaker {
     const handler = session.accept(stream);
     // Only now: a session without a connection is one that has gone.
     this.#rangeOf.set(found.peer.name, found.range.name);
-    this.#onStep(true);
+    this.#onStep(true, session);
     return handler;
   }
 
@@ -304,15 +304,15 @@ export class Speaker {
     }
   }
 
-  #onStep(isVisible: boolean): void {
+  /** @param of  whose step it was: that of one does not look at a thousand others */
+  #onStep(isVisible: boolean, of: PeerSession | null = null): void {
     for (const session of this.#leaving) {
       if (!session.isQuiet) continue;
       this.#leaving.delete(session);
       session.destroy();
     }
-    for (const name of this.#rangeOf.keys()) {
-      if (this.#sessions.get(name)?.isForgettable === true) this.#forget(name);
-    }
+    const name = of?.config.name ?? "";
+    if (this.#rangeOf.has(name) && this.#sessions.get(name) === of && of?.isForgettable === true) this.#forget(name);
     for (const check of this.#waiting) check();
     if (isVisible) for (const listener of this.#listeners) listener();
   }
