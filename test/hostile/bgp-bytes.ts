@@ -112,8 +112,12 @@ export function mutate(original: Uint8Array, type: MessageName, chance: () => nu
       setLength(pick(19));
       return { name: "length below 19", bytes, expected: [1, 2] };
     case 2:
-      setLength(4_097 + pick(60_000));
-      return { name: "length above 4096", bytes, expected: [1, 2] };
+      // The daemon offers extended messages, so that only these two must stay as short (RFC 8654 §4).
+      if (type === "open" || type === "keepalive") {
+        setLength(4_097 + pick(60_000));
+        return { name: "length above 4096", bytes, expected: [1, 2] };
+      }
+      return { name: "length above 4096", bytes: extended(bytes, 4_097 + pick(4_000)), expected: null };
     case 3:
       bytes[18] = 6 + pick(250);
       return { name: "type", bytes, expected: [1, 3] };
@@ -138,4 +142,13 @@ export function mutate(original: Uint8Array, type: MessageName, chance: () => nu
       return { name: `${count} octets of the body`, bytes, expected: null };
     }
   }
+}
+
+/** Filled up to `length` octets with zeros, and said to be so long. */
+function extended(bytes: Uint8Array, length: number): Uint8Array<ArrayBuffer> {
+  const longer = new Uint8Array(length);
+  longer.set(bytes);
+  longer[16] = length >> 8;
+  longer[17] = length & 0xff;
+  return longer;
 }

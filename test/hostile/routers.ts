@@ -48,6 +48,8 @@ export class Session {
   readonly #socket: Socket;
   #pending = Buffer.alloc(0);
   #established = false;
+  /** The daemon's End-of-RIB has come: what comes now is an answer. */
+  #told = false;
   #closed = false;
   #notification: readonly [number, number] | null = null;
   #refreshed = 0;
@@ -64,7 +66,7 @@ export class Session {
   }
 
   get isEstablished(): boolean {
-    return this.#established;
+    return this.#established && this.#told;
   }
 
   /** End-of-RIB markers and updates that came: grows when a route refresh is answered. */
@@ -93,8 +95,10 @@ export class Session {
       this.#pending = this.#pending.subarray(length);
       if (type === TYPE.open) this.#socket.write(message(TYPE.keepalive));
       else if (type === TYPE.keepalive) this.#established = !this.#closed;
-      else if (type === TYPE.update) this.#refreshed++;
-      else if (type === TYPE.notification) {
+      else if (type === TYPE.update) {
+        this.#refreshed++;
+        this.#told ||= body.every((octet) => octet === 0);
+      } else if (type === TYPE.notification) {
         this.#notification = [body[0] ?? 0, body[1] ?? 0];
         this.#socket.end();
       }

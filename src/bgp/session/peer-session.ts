@@ -19,7 +19,7 @@ import { PeerLinks, SLOTS } from "./peer-links.ts";
 import { PeerRoutes, type PeerRoutesDeps } from "./peer-routes.ts";
 import { acceptOptions, canonical, dialOptions, type LocalSpeaker, withheldBecause } from "./peer-settings.ts";
 import { PeerTroubles } from "./peer-troubles.ts";
-import { Recorder } from "./recorder.ts";
+import { Recorder, type RecorderLimits } from "./recorder.ts";
 import { RunningPeering } from "./running-peering.ts";
 import { RunToCompletion } from "./run-to-completion.ts";
 import { SecondLook } from "./second-look.ts";
@@ -31,6 +31,8 @@ export interface SessionDeps extends PeerRoutesDeps {
   readonly dialer: Dialer;
   /** What the kernel drops tells a wrong key from silence; without it a diagnosis knows less. */
   readonly readTcpCounters?: ReadTcpCounters;
+  /** How much the flight recorder keeps, asked anew for each entry; absent: as much as for a peer by itself. */
+  readonly recorderLimits?: () => RecorderLimits;
 }
 
 const UPDATE_ERROR = NOTIFICATION["update.malformed-attribute-list"].code;
@@ -83,7 +85,7 @@ export class PeerSession {
     this.#changed = changed;
     this.#isDynamic = isDynamic;
     const fsmPeer = fsmPeerOf(config, local);
-    this.recorder = new Recorder({ name: config.name, address: config.address }, fsmPeer, clock);
+    this.recorder = new Recorder({ name: config.name, address: config.address }, fsmPeer, clock, deps.recorderLimits);
     this.#peering = new RunningPeering(fsmPeer, { ...deps, recorder: this.recorder });
     this.#troubles = new PeerTroubles(config, clock, log, readTcpCounters);
     this.#routes = new PeerRoutes(config, local, deps);

@@ -7,7 +7,7 @@ import type { FsmPeer } from "../fsm/negotiation.ts";
 import { decodeMessage, encodeMessage, type Message } from "../wire/message.ts";
 import { EXTERNAL, hexOf } from "../wire/test-support.ts";
 import { writeMrt } from "./mrt.ts";
-import { Recorder, type RecorderLimits } from "./recorder.ts";
+import { Recorder, type RecorderLimits, sharedLimits } from "./recorder.ts";
 import { readRecording, writeRecording } from "./recording.ts";
 import { replay } from "./replay.ts";
 
@@ -16,7 +16,7 @@ const ADDRESS = ip("10.0.0.2");
 /** A recorder, and a state machine whose steps and messages it is told, as a session does. */
 function flight(limits?: RecorderLimits, settings: FsmPeer = PEER, address = ADDRESS) {
   const time = new VirtualTime();
-  const recorder = new Recorder({ name: "tor-1", address }, settings, time, limits);
+  const recorder = new Recorder({ name: "tor-1", address }, settings, time, limits && (() => limits));
   let peering: Peering = NEW_PEERING;
   const step = (event: PeeringEvent, draw = 0.5): void => {
     time.advance(10);
@@ -185,6 +185,12 @@ describe("a recording as MRT", () => {
     expect(body).toBe(
       "0000fdea0000fde90000000220010db800000000000000000000000220010db800000000000000000000000100050006",
     );
+  });
+
+  it("is long beside a few others, and short beside a thousand", () => {
+    const MIB = 1024 * 1024;
+    expect([0, 1, 8, 16].map((count) => sharedLimits(count).octets)).toEqual([MIB, MIB, MIB, MIB / 2]);
+    expect(sharedLimits(1_000).octets * 1_000).toBeLessThan(9 * MIB);
   });
 
   it("marks the messages of a session with two-octet AS numbers as such", () => {

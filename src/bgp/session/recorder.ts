@@ -14,8 +14,17 @@ export interface RecorderLimits {
 }
 
 const LIMITS: RecorderLimits = { entries: 4096, octets: 1024 * 1024 };
-/** What an entry costs beside its octets: the object, two times, and its share of a state. */
-const ENTRY_OCTETS = 200;
+/** All recordings together have so much to share, but each has the least. */
+const SHARED_OCTETS = 8 * 1024 * 1024;
+const SHARE_OCTETS_MIN = 8 * 1024;
+/** What an entry costs beside its octets: the object, two times, the octets' own object, and its share of a state. */
+const ENTRY_OCTETS = 500;
+
+/** The limits of each of `peerCount` recorders: a few peers leave long recordings, many leave short ones. */
+export function sharedLimits(peerCount: number): RecorderLimits {
+  const share = Math.floor(SHARED_OCTETS / Math.max(1, peerCount));
+  return { ...LIMITS, octets: Math.min(LIMITS.octets, Math.max(SHARE_OCTETS_MIN, share)) };
+}
 
 /** One thing that happened. `at` is monotonic milliseconds, `time` the wall clock. */
 export type Entry = { readonly at: Instant; readonly time: Date } & (
@@ -40,7 +49,7 @@ export type Entry = { readonly at: Instant; readonly time: Date } & (
 export class Recorder {
   readonly peer: { readonly name: string; readonly address: IpAddress };
   readonly #clock: Clock;
-  readonly #limits: RecorderLimits;
+  readonly #limits: () => RecorderLimits;
   readonly #ledgers = { received: new MessageLedger(), sent: new MessageLedger() } as const;
   readonly #entries: Entry[] = [];
   /** Index of the oldest entry that is still kept; those before it are cut off now and then. */
@@ -56,7 +65,7 @@ export class Recorder {
     peer: { readonly name: string; readonly address: IpAddress },
     settings: FsmPeer,
     clock: Clock,
-    limits: RecorderLimits = LIMITS,
+    limits: () => RecorderLimits = () => LIMITS,
   ) {
     this.peer = peer;
     this.#settings = settings;
@@ -126,7 +135,7 @@ export class Recorder {
   #add(entry: Entry): void {
     this.#entries.push(entry);
     this.#octets += costOf(entry);
-    const { entries, octets } = this.#limits;
+    const { entries, octets } = this.#limits();
     while (this.#entries.length - this.#first > entries || this.#octets > octets) this.#forget();
     // Cutting off one by one would move the rest each time; so there are never more to be cut off than there are left.
     if (this.#first <= this.#entries.length / 2) return;

@@ -11,7 +11,7 @@ import { listenSettings } from "./listen-settings.ts";
 import type { BfdState, DynamicNeighbours, PeerConfig, PeerStatus, PeerSummary } from "./peer-config.ts";
 import { PeerSession, type SessionDeps } from "./peer-session.ts";
 import { changeOf, isFrom, type LocalSpeaker, withheldBecause } from "./peer-settings.ts";
-import type { Recorder } from "./recorder.ts";
+import { type Recorder, type RecorderLimits, sharedLimits } from "./recorder.ts";
 
 export type { ReceivedRoute, RouteKey } from "../rib/adj-rib-in.ts";
 export type { RouteAttributes } from "../rib/adj-rib-out.ts";
@@ -214,7 +214,14 @@ export class Speaker {
   #begin(peer: PeerConfig, isDynamic = false): PeerSession {
     const log = this.#deps.log.child({ component: "bgp", peer: peer.name });
     const changed = (isVisible: boolean): void => this.#onStep(isVisible, session);
-    const session: PeerSession = new PeerSession(peer, this.#local, { ...this.#deps, log }, changed, isDynamic);
+    const recorderLimits = (): RecorderLimits => sharedLimits(this.#sessions.size);
+    const session: PeerSession = new PeerSession(
+      peer,
+      this.#local,
+      { ...this.#deps, log, recorderLimits },
+      changed,
+      isDynamic,
+    );
     this.#sessions.set(peer.name, session);
     if (this.#routes !== null) session.setRoutes(this.#routes);
     if (this.#isDraining) session.setDraining(true);
