@@ -112,6 +112,8 @@ if (stage("tests")) {
 const notRun = missing();
 const scenarios = new Map<string, boolean>();
 if (stage("fuzz")) run("fuzz", [node, "test/fuzz/main.ts", "--count", "1000000"]);
+// What keeps it from being run is among what is missing.
+if (stage("interop") && interopObstacles().length === 0) run("interop", [node, "test/interop/main.ts"]);
 if (stage("lab")) {
   const built = run("build", [node, ".scripts/build.ts"]);
   for (const { scenario, router, kube } of built ? labRuns() : []) {

@@ -319,7 +319,7 @@ export class Speaker {
       session.destroy();
     }
     const name = of?.config.name ?? "";
-    if (this.#rangeOf.has(name) && this.#sessions.get(name) === of && of?.isForgettable === true) this.#forget(name);
+    if (this.#rangeOf.has(name) && this.#sessions.get(name) === of && of?.isForgettable) this.#forget(name);
     for (const check of this.#waiting) check();
     if (isVisible) for (const listener of this.#listeners) listener();
   }
