@@ -37,6 +37,7 @@ const DEFAULT_SESSION = {
   sendHoldTimeSeconds: null,
   maxIdleSeconds: null,
   userTimeoutMillis: null,
+  maxSegmentLength: null,
   trafficClass: null,
   requiredFamilies: [],
   extendedNextHop: false,

@@ -131,6 +131,12 @@ export const SESSION_ROWS = {
     () => wholeNumber(500, 3_600_000),
     "When TCP gives up on octets that nobody acknowledges. Left out: the hold time decides.",
   ),
+  maxSegmentLength: row(
+    "integer",
+    "max_segment_length",
+    () => wholeNumber(536, 32_767),
+    "Most octets of TCP payload in a segment, for paths that lose large packets. Left out: what the path takes.",
+  ),
   trafficClass: row(
     "integer",
     "traffic_class",

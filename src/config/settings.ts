@@ -173,6 +173,8 @@ export interface SessionSettings {
   readonly sendHoldTimeSeconds: number | null;
   readonly maxIdleSeconds: number | null;
   readonly userTimeoutMillis: number | null;
+  /** TCP payload in one segment, in octets; null: what the path takes. */
+  readonly maxSegmentLength: number | null;
   /** Null: CS6. */
   readonly trafficClass: number | null;
   /** Families offered to the peer, 4 before 6; at least one. */

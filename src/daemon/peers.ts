@@ -123,6 +123,7 @@ function sessionConfigOf(
       sendHoldTimeSeconds: session.sendHoldTimeSeconds,
       idleHoldSecondsMax: session.maxIdleSeconds,
       userTimeoutMillis: session.userTimeoutMillis,
+      maxSegmentLength: session.maxSegmentLength,
       trafficClass: session.trafficClass,
       importPolicy: session.importPolicy,
       nextHop,

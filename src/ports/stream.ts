@@ -18,6 +18,8 @@ export interface SocketOptions {
   readonly trafficClass?: number;
   /** How long sent octets, the SYN included, may stay unacknowledged before the stream ends with "timed-out". */
   readonly userTimeoutMillis?: number;
+  /** Most octets of TCP payload in one segment; the path's when absent. Counts when the connection begins. */
+  readonly maxSegmentLength?: number;
 }
 
 export interface DialOptions extends SocketOptions {

@@ -17,6 +17,7 @@ const ROWS: readonly (readonly [key: string, text: string, value: unknown, other
   ["sendHoldTimeSeconds", "0", 0, "500", 500],
   ["maxIdleSeconds", "1", 1, "60", 60],
   ["userTimeoutMillis", "500", 500, "9000", 9000],
+  ["maxSegmentLength", "536", 536, "1200", 1200],
   ["trafficClass", "0", 0, "184", 184],
   ["requiredFamilies", "ipv4", ["ipv4"], "ipv4,ipv6", ["ipv4", "ipv6"]],
   ["extendedNextHop", "true", true, "false", false],

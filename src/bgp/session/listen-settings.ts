@@ -9,14 +9,20 @@ import type { DynamicNeighbours, PeerConfig } from "./peer-config.ts";
 export function listenSettings(
   peers: readonly PeerConfig[],
   dynamic: readonly DynamicNeighbours[],
-): Required<Pick<ListenOptions, "md5Keys" | "minTtl">> & Pick<ListenOptions, "ttl"> {
-  const all: readonly { readonly minTtl?: number }[] = [...peers, ...dynamic.map(({ template }) => template)];
+): Required<Pick<ListenOptions, "md5Keys" | "minTtl">> & Pick<ListenOptions, "ttl" | "maxSegmentLength"> {
+  const all: readonly Pick<PeerConfig, "minTtl" | "maxSegmentLength">[] = [
+    ...peers,
+    ...dynamic.map(({ template }) => template),
+  ];
   const least = all.flatMap(({ minTtl }) => (minTtl === undefined ? [] : [minTtl]));
+  const lengths = all.flatMap(({ maxSegmentLength }) => maxSegmentLength ?? []);
   return {
     md5Keys: [...peers.flatMap(keyOf), ...dynamic.flatMap(rangeKeyOf)],
     minTtl: least.length < all.length || all.length === 0 ? 0 : Math.min(...least),
     // Whoever wants 255 wants it from the first answer on; nobody is harmed by it.
     ...(least.length === 0 ? {} : { ttl: 255 }),
+    // The handshake fixes it, and shorter segments harm nobody.
+    ...(lengths.length === 0 ? {} : { maxSegmentLength: Math.min(...lengths) }),
   };
 }
 

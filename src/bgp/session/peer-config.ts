@@ -46,6 +46,8 @@ export interface PeerConfig {
   readonly idleHoldSecondsMax?: number;
   /** TCP_USER_TIMEOUT: octets unacknowledged for so long end the connection. */
   readonly userTimeoutMillis?: number;
+  /** TCP_MAXSEG, in octets: for paths that lose large packets without a word. */
+  readonly maxSegmentLength?: number;
   /** Traffic class of the session's packets; CS6 (0xc0) when absent. */
   readonly trafficClass?: number;
   readonly families: readonly AddressFamily[];

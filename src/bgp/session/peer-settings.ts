@@ -43,6 +43,7 @@ const sessionOptions = (peer: PeerConfig): SocketOptions => ({
   ttl: peer.minTtl === undefined ? peer.ttl : 255,
   ...(peer.trafficClass === undefined ? {} : { trafficClass: peer.trafficClass }),
   ...(peer.userTimeoutMillis === undefined ? {} : { userTimeoutMillis: peer.userTimeoutMillis }),
+  ...(peer.maxSegmentLength === undefined ? {} : { maxSegmentLength: peer.maxSegmentLength }),
 });
 
 /** Settings that an established session takes over as it is. What is not here makes it begin anew. */

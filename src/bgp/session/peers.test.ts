@@ -208,6 +208,14 @@ describe("a peer", () => {
     router.setPeers([]);
   });
 
+  it("bound the segments of whoever connects by the shortest that one of them wants", async () => {
+    const net = await link();
+    const first = net.peer("first", "10.0.0.2", { maxSegmentLength: 1200 });
+    const second = net.peer("second", "10.0.0.3", { maxSegmentLength: 900 });
+    net.us.setPeers([first, second, net.peer("third", "10.0.0.4")]);
+    expect(net.network.listening(US, 179).options).toMatchObject({ maxSegmentLength: 900 });
+  });
+
   it("with a link-local address is told from its namesake on another link (UNN-06)", async () => {
     const net = await link();
     const peer = (name: string, interfaceName: string): PeerConfig =>

@@ -19,7 +19,7 @@ const INTERFACE_NAME_MAX_LENGTH = 15;
  */
 export function setTcpOptions(fd: number, family: 4 | 6, options: SocketOptions): void {
   const v4 = family === 4;
-  const { ttl, minTtl, trafficClass, userTimeoutMillis } = options;
+  const { ttl, minTtl, trafficClass, userTimeoutMillis, maxSegmentLength } = options;
   const set = (name: string, level: number, option: number, value: number): void =>
     setSocketOption(fd, name, level, option, int32(value));
   if (trafficClass !== undefined) {
@@ -35,6 +35,7 @@ export function setTcpOptions(fd: number, family: 4 | 6, options: SocketOptions)
     else set("IPV6_MINHOPCOUNT", IPPROTO_IPV6, 73, minTtl);
   }
   if (userTimeoutMillis !== undefined) set("TCP_USER_TIMEOUT", IPPROTO_TCP, 18, userTimeoutMillis);
+  if (maxSegmentLength !== undefined) set("TCP_MAXSEG", IPPROTO_TCP, 2, maxSegmentLength);
 }
 
 /** The options of a new socket: those given, and the traffic class of routing where none is. */

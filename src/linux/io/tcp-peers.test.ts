@@ -1,4 +1,4 @@
-import { execFile } from "node:child_process";
+import { execFile, execFileSync } from "node:child_process";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Namespaces } from "../../../test/support/namespaces.ts";
@@ -121,6 +121,18 @@ describe.runIf(!needsRoot)("a listener's peers", () => {
       expect(await outcome(freed)).toBe("open");
       freed.stream?.destroy();
       for (const one of [...dialled, ...owned]) one.stream?.destroy();
+    });
+
+    it(`send segments no longer than they are told to (${family})`, async () => {
+      await listen(there);
+      const dialled = [dial(there), dial(there, { maxSegmentLength: 600 })];
+      expect(await Promise.all(dialled.map(outcome))).toEqual(["open", "open"]);
+      const table = execFileSync("ip", ["netns", "exec", lan.full("a"), "ss", "-Htin"], { encoding: "utf8" });
+      const segment = ({ stream }: Recorder): number =>
+        Number(new RegExp(`:${stream!.local.port} [^]*?\\bmss:(\\d+)`).exec(table)![1]);
+      expect(segment(dialled[0]!)).toBeGreaterThan(1000);
+      expect(segment(dialled[1]!)).toBeLessThanOrEqual(600);
+      for (const one of dialled) one.stream?.destroy();
     });
 
     it(`that were accepted can be held to a least TTL and a key before their first octet counts (${family}) (BGP-5082-3-01)`, async () => {
