@@ -69,6 +69,15 @@ const report: StatusReport = {
 };
 
 describe("vipcast status", () => {
+  it("says that there is no VIP, and does not speak of Services that it does not know", () => {
+    const without = { ...report, vips: [] };
+    expect(render(without, "table")).toContain(
+      "No VIPs: no control-plane address is set, and no Service asks for one.",
+    );
+    const kubernetes = { ...report.kubernetes, synced: false };
+    expect(render({ ...without, kubernetes }, "table")).toContain("and the Services are not known");
+  });
+
   it("fits into 80 columns and says why a VIP is not here", () => {
     const text = render(report, "table");
     for (const line of text.split("\n")) expect(line.length, line).toBeLessThanOrEqual(80);

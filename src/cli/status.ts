@@ -75,7 +75,7 @@ function renderText(report: StatusReport, wide: boolean): string {
     "",
     ...(report.peers.length > 0 ? [peerTable(report.peers, wide), ""] : []),
     ...report.peers.flatMap(peerNotes),
-    vipTable(report.vips, wide),
+    report.vips.length === 0 ? noVips(kube.synced) : vipTable(report.vips, wide),
   ];
   if (report.leases.length > 0 && wide) {
     lines.push(
@@ -144,8 +144,12 @@ function peerNotes({ name, diagnosis, notAnnounced, bfd }: PeerReport): string[]
   return lines.length > 0 ? [...lines, ""] : [];
 }
 
+const noVips = (synced: boolean): string =>
+  synced
+    ? "No VIPs: no control-plane address is set, and no Service asks for one."
+    : "No VIPs yet: no control-plane address is set, and the Services are not known.";
+
 function vipTable(vips: readonly VipReport[], wide: boolean): string {
-  if (vips.length === 0) return "No VIPs: no control-plane address is set, and no Service asks for one.";
   const rows = vips.map((vip) => {
     const why = vip.announced ? `by this node, ${vip.path === "bgp" ? "BGP" : "ARP/NDP"}` : decision(vip);
     return { address: vip.address ?? "-", owner: vip.owner, here: vip.announced ? "yes" : "no", why };
