@@ -13,8 +13,13 @@ import {
   webRoutes,
 } from "./stories.ts";
 
-/** The detection time and what the router takes to change its routes. */
+/** The detection time and what the router takes to change its routes: bound of the median over all targets and losses. */
 const GAP_BOUND_MILLIS = 200;
+/**
+ * Of any one of them. At worst FRR needs as much by itself: 150 ms from the last packet, and 50 ms for which its bgpd
+ * gathers changes. The rest is for a machine that has other things to do.
+ */
+const LATEST_BOUND_MILLIS = 300;
 /** Each node has an IPv4 and an IPv6 session. */
 const ALL_SESSIONS = 6;
 
@@ -53,14 +58,16 @@ export const bfdNodeLoss: Scenario = {
     await lab.pass(5_000);
     await expectNoFailure(lab, "quiet", quiet);
 
+    const ends: number[] = [];
     for (const name of ["n1", "n3"] as const) {
       const rest = ALL_NODES.replace(name, "").replace("  ", " ").trim();
       const lost = lab.step(`${name} loses power`);
       await rack.node(name).powerOff();
       await lab.routed(`without ${name}`, routes(rest), HOLD_BOUND_MILLIS, lost);
       for (const [target, { gapMillis, impairedMillis, failed, attempts }] of await lab.figures(lost)) {
+        ends.push(impairedMillis);
+        lab.expect(`loss of ${name}, ${target}: failures end`, impairedMillis, "ms", { atMost: LATEST_BOUND_MILLIS });
         const bound = { atMost: GAP_BOUND_MILLIS };
-        lab.expect(`loss of ${name}, ${target}: failures end`, impairedMillis, "ms", bound);
         lab.expect(`loss of ${name}, ${target}: longest time without success`, gapMillis, "ms", bound);
         lab.note(`${target}: ${failed} of ${attempts} connections failed`);
       }
@@ -70,5 +77,7 @@ export const bfdNodeLoss: Scenario = {
       await lab.within("all BFD sessions are up again", START_BOUND_MILLIS, () => allUp(ALL_SESSIONS), back);
       await expectNoFailure(lab, `return of ${name}`, back);
     }
+    const median = ends.toSorted((a, b) => a - b)[Math.floor(ends.length / 2)]!;
+    lab.expect("losses, all targets: failures end, median", median, "ms", { atMost: GAP_BOUND_MILLIS });
   },
 };

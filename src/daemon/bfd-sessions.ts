@@ -57,6 +57,8 @@ export class BfdSessions {
   readonly #states = new Map<string, PathState>();
   readonly #restart: Alarm;
   #wanted: readonly BfdSessionConfig[] = [];
+  /** The thread is there whether or not there are sessions. */
+  #isPrepared = false;
   #running: Running | null = null;
   #sessions: readonly BfdSessionStatus[] = [];
   #counted: BfdCounters = NOTHING;
@@ -65,6 +67,15 @@ export class BfdSessions {
   constructor(deps: BfdSessionsDeps) {
     this.#deps = deps;
     this.#restart = deps.clock.alarm(() => this.#start());
+  }
+
+  /**
+   * Starts the thread before it is needed. It would else be started when a router has just learnt of this node, and take
+   * the processor from what is to answer the first connections.
+   */
+  prepare(): void {
+    this.#isPrepared = true;
+    this.#start();
   }
 
   /** Makes the sessions those of `wanted`; what is the same as before is not touched. */
@@ -78,7 +89,7 @@ export class BfdSessions {
       this.#deps.metrics.bfdSessionUp.remove(name);
       this.#tell({ name, state: "unknown", controlPlaneIndependent: false });
     }
-    if (wanted.length === 0) this.#endWorker();
+    if (wanted.length === 0 && !this.#isPrepared) this.#endWorker();
     else if (this.#running === null) this.#start();
     else if (!this.#running.isClosing) post(this.#running, { type: "set-sessions", sessions: wanted });
   }
@@ -101,6 +112,7 @@ export class BfdSessions {
   /** Tells the peers that BFD ends here on purpose (AdminDown), then ends the thread. */
   async close(): Promise<void> {
     this.#wanted = [];
+    this.#isPrepared = false;
     this.#restart.close();
     this.#listeners.length = 0;
     this.#endWorker();
@@ -117,7 +129,7 @@ export class BfdSessions {
   }
 
   #start(): void {
-    if (this.#wanted.length === 0 || this.#running !== null) return;
+    if ((this.#wanted.length === 0 && !this.#isPrepared) || this.#running !== null) return;
     const wake = new WakeSignal();
     const { port1: port, port2 } = new MessageChannel();
     const workerData: BfdWorkerData = { vipcastWorker: "bfd", port: port2, wakeFd: wake.fd };

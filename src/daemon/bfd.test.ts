@@ -64,6 +64,7 @@ class Played {
   readonly lines: string[] = [];
   readonly #states = new Map<string, PathState>();
   #listener: (change: PathChange) => void = () => undefined;
+  isPrepared = false;
   readonly bfd = new PeerBfd({
     clock: this.clock,
     log: pino({ level: "info" }, { write: (line: string) => void this.lines.push(line) }),
@@ -73,6 +74,7 @@ class Played {
         void this.told.push([peer, state, controlPlaneIndependent]),
     },
     sessions: {
+      prepare: () => void (this.isPrepared = true),
       setSessions: (wanted) => void (this.wanted = wanted),
       onChange: (listener) => void (this.#listener = listener),
       stateOf: (name) => this.#states.get(name) ?? "unknown",
@@ -100,6 +102,13 @@ describe("a peer with BFD", () => {
     it.bfd.refresh();
     expect(it.wanted).toMatchObject([{ name: "tor", remote: "10.0.0.1", local: "10.0.0.2", interfaceName: null }]);
     expect(it.told).toEqual([]);
+  });
+
+  it("has its thread before it has a session, and none where nobody has BFD", () => {
+    const [used, unused] = [new Played(), new Played()];
+    used.bfd.setPeers(configured([{ name: "tor", bfd: BFD }]));
+    unused.bfd.setPeers(configured([{ name: "plain", bfd: null }]));
+    expect([used.isPrepared, unused.isPrepared]).toEqual([true, false]);
   });
 
   it("keeps it when BGP ends, so that it hears when the path is back (BFD-5882-10.2-01)", () => {

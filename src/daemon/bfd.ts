@@ -19,7 +19,7 @@ export interface PeerBfdDeps {
   readonly clock: Clock;
   readonly log: Logger;
   readonly bgp: BgpClient;
-  readonly sessions: Pick<BfdSessions, "setSessions" | "onChange" | "stateOf">;
+  readonly sessions: Pick<BfdSessions, "prepare" | "setSessions" | "onChange" | "stateOf">;
 }
 
 /** As far as BFD is concerned. */
@@ -60,6 +60,7 @@ export class PeerBfd {
     this.#peers = new Map(settings.peers.map((peer) => [peer.name, peer]));
     this.#ranges = new Map(settings.dynamicNeighbours.map((range) => [range.name, range]));
     this.#isUsed = [...settings.peers, ...settings.dynamicNeighbours].some(({ bfd }) => bfd !== null);
+    if (this.#isUsed) this.#deps.sessions.prepare();
     this.refresh();
   }
 
