@@ -96,7 +96,9 @@ describe.runIf(needsRoot === null)("a daemon on a node", () => {
   }, 60_000);
 
   it("takes over what a killed run left, and removes what is no longer wanted", async () => {
-    await NodeUnderTest.end(await started("a", controlPlane), "SIGKILL");
+    const killed = await started("a", controlPlane);
+    await until("all of its VIPs are there", () => has(...VIPS), 15_000);
+    await NodeUnderTest.end(killed, "SIGKILL");
     expect(has(...VIPS)).toBe(true);
     node.net.ip("n", "addr add 10.9.9.8/32 dev lo");
     node.startDaemon("a", { ...controlPlane, address: "10.9.9.9" });
@@ -110,7 +112,7 @@ describe.runIf(needsRoot === null)("a daemon on a node", () => {
     await until("the second one has ended", () => second.exitCode !== null, 15_000);
     expect(second.exitCode).toBe(1);
     expect(node.log("a")).toContain("another vipcast is running here");
-    expect(has(...VIPS)).toBe(true);
+    await until("the first one has its VIPs", () => has(...VIPS), 15_000);
   }, 60_000);
 
   it("stops within seconds although the API server does not answer, long as its Lease may be", async () => {
