@@ -17,6 +17,8 @@ const CLIENT_INTERVAL_MILLIS = 5;
 export class Lab {
   readonly rack: Rack;
   readonly signal: AbortSignal;
+  /** `--brief`: scenarios that take minutes play a shorter form. */
+  readonly brief: boolean;
   readonly startedAt = machineMillis();
   readonly expectations: Expectation[] = [];
   readonly timeline: TimelineEntry[] = [];
@@ -26,10 +28,14 @@ export class Lab {
   readonly #routeListeners: ((vip: string, nodes: string, at: number) => void)[] = [];
   #routes: ReadonlyMap<string, string> = new Map();
 
-  constructor(rack: Rack, signal: AbortSignal, print: (line: string) => void) {
+  constructor(
+    rack: Rack,
+    options: { readonly signal: AbortSignal; readonly print: (line: string) => void; readonly brief: boolean },
+  ) {
     this.rack = rack;
-    this.signal = signal;
-    this.#print = print;
+    this.signal = options.signal;
+    this.brief = options.brief;
+    this.#print = options.print;
   }
 
   /**

@@ -23,6 +23,8 @@ scenarios; without a name the tour. Results: lab/results/SCENARIO.{json,svg}.
   containerlab     print the rack as a containerlab file
   --router R       ${ROUTER_KINDS.join(", ")} (default: embedded)
   --kube K         ${KUBE_KINDS.join(", ")} (default: embedded)
+  --brief          the shorter form that \`npm test\` plays, of scenarios that
+                   have one
   --json FILE      the results, in one file (a list when there are several)
 
 Exit: 0 every expectation holds, 1 one does not, 2 wrong usage,
@@ -32,6 +34,7 @@ interface Arguments {
   readonly names: readonly string[];
   readonly router: RouterKind;
   readonly kube: KubeKind;
+  readonly brief: boolean;
   readonly json: string | null;
 }
 
@@ -115,6 +118,7 @@ async function playAll(args: Arguments): Promise<number> {
     const result = await play(scenario, {
       router: args.router,
       kube: args.kube,
+      brief: args.brief,
       signal: interruption.signal,
       print,
       resultsFolder: `${ROOT}/lab/results`,
@@ -140,6 +144,7 @@ function readArguments(argv: readonly string[]): Arguments | null {
       options: {
         router: { type: "string", default: "embedded" },
         kube: { type: "string", default: "embedded" },
+        brief: { type: "boolean", default: false },
         json: { type: "string" },
         help: { type: "boolean", short: "h" },
       },
@@ -172,7 +177,7 @@ function readArguments(argv: readonly string[]): Arguments | null {
       throw new WrongUsage(`no scenario "${name}": ${SCENARIOS.map((one) => one.name).join(", ")}`);
     }
   }
-  return { names, router, kube, json: values.json ?? null };
+  return { names, router, kube, brief: values.brief, json: values.json ?? null };
 }
 
 function watchForEnd(): void {

@@ -13,6 +13,8 @@ import { NODE_NAMES } from "./topology.ts";
 export interface PlayOptions {
   readonly router: RouterKind;
   readonly kube: KubeKind;
+  /** Scenarios that take minutes play a shorter form. */
+  readonly brief: boolean;
   /** Ends the scenario; the rack is taken down before `play` rejects. */
   readonly signal: AbortSignal;
   readonly print: (line: string) => void;
@@ -31,7 +33,7 @@ const NOTICE_MILLIS = 4_000;
  * @throws the reason of `signal`, once everything is gone
  */
 export async function play(scenario: Scenario, options: PlayOptions): Promise<Result> {
-  const { router, kube, signal, print, resultsFolder } = options;
+  const { router, kube, brief, signal, print, resultsFolder } = options;
   const rack = await Rack.prepare({
     router,
     kube,
@@ -44,7 +46,7 @@ export async function play(scenario: Scenario, options: PlayOptions): Promise<Re
     signal,
   });
   options.onRack(rack);
-  const lab = new Lab(rack, signal, print);
+  const lab = new Lab(rack, { signal, print, brief });
   const logs = `${resultsFolder}/${scenario.name}-logs`;
   try {
     await settled(run(scenario, lab), signal);

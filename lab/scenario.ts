@@ -1,4 +1,5 @@
 import type { Lab } from "./lab.ts";
+import { KUBE_KINDS, type KubeKind } from "./rack/kube-server.ts";
 import { type PeeringSettings, ROUTER_KINDS, type RouterKind } from "./router/driver.ts";
 
 /** One story that the lab can play, with what has to hold in it. */
@@ -9,6 +10,8 @@ export interface Scenario {
   readonly clientOnLan: boolean;
   /** Routers that have what it takes; all of them when absent. */
   readonly routers?: readonly RouterKind[];
+  /** API servers that `npm test` plays it with; all of them when absent. */
+  readonly kubes?: readonly KubeKind[];
   /** What the router's sessions with the nodes have; nothing special when absent. */
   readonly peering?: PeeringSettings;
   /** Flags of `manifest daemonset`: the daemons run from what that prints. */
@@ -24,3 +27,6 @@ export interface Scenario {
 
 /** The routers that a scenario can be played with. */
 export const routersOf = ({ routers }: Scenario): readonly RouterKind[] => routers ?? ROUTER_KINDS;
+
+/** The API servers that `npm test` plays a scenario with. */
+export const kubesOf = ({ kubes }: Scenario): readonly KubeKind[] => kubes ?? KUBE_KINDS;

@@ -5,11 +5,12 @@
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { join, relative, resolve } from "node:path";
+import type { Result } from "../lab/report/result.ts";
 import { judge, rfcDocument } from "./rfc/document.ts";
 import { RFC_DOCUMENT } from "./rfc/paths.ts";
 import { labProofs, testProofs, type TestReport } from "./rfc/proofs.ts";
-import { interopObstacles, labRuns, missing } from "./support/machine.ts";
+import { interopObstacles, type LabRun, labRuns, missing } from "./support/machine.ts";
 
 const ROOT = resolve(import.meta.dirname, "..");
 const CI = process.env["CI"] === "true";
@@ -22,6 +23,8 @@ interface Outcome {
   readonly failed: number;
   readonly skipped: number;
   readonly seconds: number;
+  /** What the closing block repeats: failed tests and expectations, and what passed at the second attempt only. */
+  readonly details: readonly string[];
 }
 
 const outcomes: Outcome[] = [];
@@ -43,8 +46,81 @@ function run(name: string, command: readonly string[]): boolean {
     failed: ok ? 0 : 1,
     skipped: 0,
     seconds: (performance.now() - started) / 1_000,
+    details: [],
   });
   return ok;
+}
+
+const detail = (lines: readonly string[]): void => {
+  const last = outcomes.at(-1)!;
+  outcomes[outcomes.length - 1] = { ...last, details: [...last.details, ...lines] };
+};
+
+/**
+ * One scenario. Its bounds are times on a machine that others may use as well, so one that does not hold is measured
+ * once more; the closing block says which one that was, and a scenario that fails twice has failed.
+ */
+function runScenario({ scenario, router, kube }: LabRun): boolean {
+  const name = `lab ${scenario}, router ${router}, kube ${kube}`;
+  const results = join(scratch, "lab.json");
+  const attempt = (): readonly string[] => {
+    rmSync(results, { force: true });
+    const options = ["--router", router, "--kube", kube, "--brief", "--json", results];
+    if (run(name, [node, "lab/main.ts", scenario, ...options])) return [];
+    if (!existsSync(results)) return ["it ended without a result"];
+    const { expectations } = JSON.parse(readFileSync(results, "utf8")) as Result;
+    return expectations
+      .filter((it) => !it.ok)
+      .map((it) => `${it.name}: ${it.measured ?? "never"} ${it.unit} (${it.bound})`);
+  };
+  const first = attempt();
+  if (first.length === 0) return outcomes.at(-1)!.failed === 0;
+  outcomes.pop();
+  const second = attempt();
+  detail(
+    second.length === 0
+      ? first.map((line) => `at the first attempt, not at the second: ${line}`)
+      : [...first, ...second.map((line) => `again: ${line}`)],
+  );
+  return outcomes.at(-1)!.failed === 0;
+}
+
+/**
+ * Every test file. Those with failures are run once more, alone: a test whose deadline passed because of what ran beside
+ * it is named in the closing block, one that fails twice has failed.
+ */
+function runTests(): TestReport | null {
+  const vitest = (file: string, only: readonly string[]): TestReport | null => {
+    const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${file}`];
+    run("tests", [node, bin("vitest/vitest.mjs"), "run", "--config", "test/vitest.config.ts", ...reporters, ...only]);
+    return existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as TestReport) : null;
+  };
+  const first = vitest(join(scratch, "vitest.json"), []);
+  const failed = first?.testResults.filter(({ status }) => status !== "passed") ?? [];
+  if (first === null || failed.length === 0) {
+    if (first !== null) countTests(first);
+    return first;
+  }
+  const { seconds } = outcomes.pop()!;
+  const second = vitest(join(scratch, "vitest-again.json"), [
+    "--no-file-parallelism",
+    ...failed.map(({ name }) => relative(ROOT, name)),
+  ]);
+  const again = new Map(second?.testResults.map((result) => [result.name, result]));
+  const merged = { testResults: first.testResults.map((result) => again.get(result.name) ?? result) };
+  countTests(merged, seconds);
+  const twice = new Set(failedTests(merged));
+  const once = failedTests(first).filter((line) => !twice.has(line));
+  detail([...twice, ...once.map((line) => `at the first attempt, not at the second: ${line}`)]);
+  return merged;
+}
+
+function failedTests({ testResults }: TestReport): readonly string[] {
+  return testResults.flatMap(({ name, status, assertionResults }) => {
+    const tests = assertionResults.filter((it) => it.status === "failed").map((it) => it.fullName);
+    const lines = status !== "passed" && tests.length === 0 ? ["cannot be run"] : tests;
+    return lines.map((line) => `${relative(ROOT, name)}: ${line}`);
+  });
 }
 
 /** The rows of the checklist, judged by the tests and the scenarios that have just been run. */
@@ -64,23 +140,19 @@ function judgeRows(report: TestReport, scenarios: ReadonlyMap<string, boolean>):
   }
   for (const trouble of troubles) console.log(trouble);
   if (notProvedHere.length > 0) console.log(`proved elsewhere: ${notProvedHere.map(({ id }) => id).join(", ")}`);
-  outcomes.push({ name: "docs/rfc.md", passed: 1, failed: troubles.length, skipped: 0, seconds: 0 });
+  outcomes.push({ name: "docs/rfc.md", passed: 1, failed: troubles.length, skipped: 0, seconds: 0, details: troubles });
 }
 
-/** Replaces the one of the last stage by the numbers of the tests in it. */
-function countTests(file: string): void {
+/** Puts the numbers of the tests in the place of the last stage's one. */
+function countTests(report: TestReport, secondsBefore = 0): void {
   const last = outcomes.at(-1)!;
-  if (!existsSync(file)) return;
-  const { numPassedTests, numFailedTests, numPendingTests, numTodoTests } = JSON.parse(
-    readFileSync(file, "utf8"),
-  ) as Record<string, number>;
-  const failed = Math.max(numFailedTests ?? 0, last.failed);
-  outcomes[outcomes.length - 1] = {
-    ...last,
-    passed: numPassedTests ?? 0,
-    failed,
-    skipped: (numPendingTests ?? 0) + (numTodoTests ?? 0),
-  };
+  const states = report.testResults.flatMap(({ assertionResults }) => assertionResults.map(({ status }) => status));
+  const count = (...wanted: readonly string[]): number => states.filter((state) => wanted.includes(state)).length;
+  // A file that could not be loaded has no test that failed, and yet vitest's exit code says so.
+  const failed = Math.max(count("failed"), last.failed);
+  const passed = count("passed");
+  const skipped = states.length - passed - count("failed");
+  outcomes[outcomes.length - 1] = { ...last, passed, failed, skipped, seconds: last.seconds + secondsBefore };
 }
 
 const wanted = process.argv.slice(2);
@@ -94,39 +166,20 @@ if (stage("check")) {
   run("dead code", [node, bin("knip/bin/knip.js")]);
 }
 let tested: TestReport | null = null;
-if (stage("tests")) {
-  const results = join(scratch, "vitest.json");
-  run("tests", [
-    node,
-    bin("vitest/vitest.mjs"),
-    "run",
-    "--config",
-    "test/vitest.config.ts",
-    "--reporter=default",
-    "--reporter=json",
-    `--outputFile.json=${results}`,
-  ]);
-  countTests(results);
-  if (existsSync(results)) tested = JSON.parse(readFileSync(results, "utf8")) as TestReport;
-}
+if (stage("tests")) tested = runTests();
 const notRun = missing();
 const scenarios = new Map<string, boolean>();
 if (stage("fuzz")) run("fuzz", [node, "test/fuzz/main.ts", "--count", "1000000"]);
 // What keeps it from being run is among what is missing.
-if (stage("interop") && interopObstacles().length === 0) run("interop", [node, "test/interop/main.ts"]);
+if (stage("interop") && interopObstacles().length === 0 && !run("interop", [node, "test/interop/main.ts"])) {
+  outcomes.pop();
+  if (run("interop", [node, "test/interop/main.ts"]))
+    detail(["a feature failed at the first attempt, not at the second"]);
+}
 if (stage("lab")) {
   const built = run("build", [node, ".scripts/build.ts"]);
-  for (const { scenario, router, kube } of built ? labRuns() : []) {
-    const ok = run(`lab ${scenario}, router ${router}, kube ${kube}`, [
-      node,
-      "lab/main.ts",
-      scenario,
-      "--router",
-      router,
-      "--kube",
-      kube,
-    ]);
-    scenarios.set(scenario, ok && scenarios.get(scenario) !== false);
+  for (const labRun of built ? labRuns() : []) {
+    scenarios.set(labRun.scenario, runScenario(labRun) && scenarios.get(labRun.scenario) !== false);
   }
 }
 if (tested !== null) judgeRows(tested, scenarios);
@@ -136,9 +189,10 @@ const sum = (pick: (outcome: Outcome) => number): number =>
   outcomes.reduce((total, outcome) => total + pick(outcome), 0);
 const skipped = sum((it) => it.skipped);
 console.log("\n== What was run");
-for (const { name, passed, failed, skipped: left, seconds } of outcomes) {
+for (const { name, passed, failed, skipped: left, seconds, details } of outcomes) {
   const counts = `${passed} passed${failed > 0 ? `, ${failed} FAILED` : ""}${left > 0 ? `, ${left} not run` : ""}`;
   console.log(`${failed > 0 ? "FAIL" : "ok  "}  ${name.padEnd(48)} ${counts} (${seconds.toFixed(0)} s)`);
+  for (const line of details) console.log(`        ${line}`);
 }
 if (notRun.length > 0 || skipped > 0) {
   console.log("\n== What could not be run here");

@@ -22,7 +22,11 @@ describe("docs/rfc.md", () => {
 
   it("reads what vitest reports", () => {
     const one = (status: string) => ({ fullName: `a route holds (${FIRST})`, status });
-    const report = { testResults: [{ name: import.meta.filename, assertionResults: [one("passed"), one("skipped")] }] };
+    const report = {
+      testResults: [
+        { name: import.meta.filename, status: "passed", assertionResults: [one("passed"), one("skipped")] },
+      ],
+    };
     expect(testProofs(report).map(({ state }) => state)).toEqual(["passed", "not-run"]);
     expect(testProofs(report)[0]).toMatchObject({
       id: FIRST,

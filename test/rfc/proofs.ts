@@ -17,6 +17,8 @@ export interface Proof {
 export interface TestReport {
   readonly testResults: readonly {
     readonly name: string;
+    /** "failed" also when the file could not be loaded. */
+    readonly status: string;
     readonly assertionResults: readonly {
       /** With the titles of the `describe`s around it: most tests are only half of a sentence. */
       readonly fullName: string;

@@ -5,7 +5,7 @@ import type { RouterKind } from "../../lab/router/driver.ts";
 import { ROUTERS } from "../interop/routers/all.ts";
 import { birdObstacle } from "../../lab/router/bird.ts";
 import { frrObstacle } from "../../lab/router/frr.ts";
-import { routersOf } from "../../lab/scenario.ts";
+import { kubesOf, routersOf } from "../../lab/scenario.ts";
 import { SCENARIOS } from "../../lab/scenarios/all.ts";
 import { kubeAssets } from "./kube-assets.ts";
 import { needsRoot } from "./privileges.ts";
@@ -42,14 +42,14 @@ export function missing(): readonly Missing[] {
   return all;
 }
 
-/** Every scenario with each router that has what it takes, and each API server, that are here. */
+/** Every scenario with each router that has what it takes, and each API server it asks for, that are here. */
 export function labRuns(): readonly LabRun[] {
   if (labObstacle() !== null) return [];
   const foreign = (["frr", "bird"] as const).filter((router) => routerObstacle(router) === null);
   const kubes: readonly KubeKind[] = "why" in kubeAssets() ? ["embedded"] : ["embedded", "real"];
   return (["embedded", ...foreign] as const).flatMap((router) =>
     kubes.flatMap((kube) =>
-      SCENARIOS.filter((scenario) => routersOf(scenario).includes(router)).map(({ name }) => ({
+      SCENARIOS.filter((one) => routersOf(one).includes(router) && kubesOf(one).includes(kube)).map(({ name }) => ({
         scenario: name,
         router,
         kube,
