@@ -22,6 +22,8 @@ export interface Scenario {
   readonly environment: Readonly<Record<string, string>>;
   /** Rows of docs/rfc.md that hold when the scenario does. */
   readonly proves?: readonly string[];
+  /** Behaviours of docs/scenarios.md that it shows, by their short names ("G4"). */
+  readonly scenarios?: readonly string[];
   readonly play: (lab: Lab) => Promise<void>;
 }
 
