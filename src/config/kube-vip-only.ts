@@ -141,7 +141,6 @@ export const KUBE_VIP_ONLY: readonly KubeVipOption[] = [
   row(null, "vip_peers", "text", "", "ignored", "has no effect in kube-vip either"),
   row(null, "bgp_interface", "text", "", "ignored", "has no effect in kube-vip either"),
   row("autodetectcp", "cp_detect", "bool", "false", "ignored", NOT_YET),
-  row("perServiceElectionOnDemand", "per_service_election_on_demand", "bool", "false", "ignored", NOT_YET),
   row("etcdCACert", null, "text", "", "ignored", "has no effect: vipcast elects by Leases"),
   row("etcdCert", null, "text", "", "ignored", "has no effect: vipcast elects by Leases"),
   row("etcdKey", null, "text", "", "ignored", "has no effect: vipcast elects by Leases"),

@@ -130,6 +130,18 @@ const SAMPLES: Record<string, readonly [readonly [string, unknown], readonly [st
     ["true", true],
     ["false", false],
   ],
+  "services.election": [
+    ["spread", "spread"],
+    ["none", "none"],
+  ],
+  "services.perServiceElectionOnDemand": [
+    ["true", true],
+    ["false", false],
+  ],
+  "services.spreadWeight": [
+    ["0", 0],
+    ["7", 7],
+  ],
   "services.leaseName": [
     ["a", "a"],
     ["ns/b", "ns/b"],

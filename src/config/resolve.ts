@@ -43,7 +43,7 @@ export function resolve(
     nodeName: config.nodeName ?? null,
     prefixLengths: resolvePrefixLengths(config, complain),
     controlPlane: config.controlPlane.enabled ? resolveControlPlane(config, complain) : null,
-    services: config.services.enabled ? resolveServices(config) : null,
+    services: config.services.enabled ? resolveServices(config, complain) : null,
     election: resolveElection(config.election, complain),
     bgp: mode === "bgp" || mode === "auto" ? resolveBgp(config.bgp, single, complain, warn) : null,
     arp: { intervalMillis: config.arp.intervalMillis },
@@ -99,10 +99,13 @@ function resolveHealthCheck({ controlPlane: { healthCheck, port } }: Config): He
   };
 }
 
-function resolveServices({ services, interface: interfaceName }: Config): ServicesSettings {
+function resolveServices(config: Config, complain: Report): ServicesSettings {
+  const { services, interface: interfaceName } = config;
   return {
     namespace: services.namespace ?? null,
-    perServiceElection: services.perServiceElection,
+    election: resolveServiceElection(config, complain),
+    perServiceElectionOnDemand: services.perServiceElectionOnDemand,
+    spreadWeight: services.spreadWeight,
     lease: leaseOf(services.leaseName),
     className: services.loadBalancerClass,
     classOnly: services.loadBalancerClassOnly,
@@ -111,6 +114,24 @@ function resolveServices({ services, interface: interfaceName }: Config): Servic
     attach: services.attachAddresses,
     updateStatus: services.updateStatus,
   };
+}
+
+/** kube-vip's rule where nothing is chosen. */
+function resolveServiceElection({ mode, services }: Config, complain: Report): ServicesSettings["election"] {
+  const { election, perServiceElection } = services;
+  if (perServiceElection && election !== undefined && election !== "per-service")
+    complain(
+      ["services", "election"],
+      `svc_election asks for a Lease per Service, vipcast_services_election for ${election}`,
+      "remove one of the two",
+    );
+  if (election === "none" && mode === "arp")
+    complain(
+      ["services", "election"],
+      "in mode arp one node alone can answer for an address",
+      "choose global, per-service or spread",
+    );
+  return election ?? (perServiceElection ? "per-service" : mode === "arp" ? "global" : "none");
 }
 
 function leaseOf(text: string): LeaseSettings {

@@ -128,6 +128,27 @@ const Services = z.strictObject({
     flag: "servicesElection",
     env: ["svc_election"],
   }),
+  election: named(
+    z
+      .enum(["none", "global", "per-service", "spread"], { error: "must be none, global, per-service or spread" })
+      .optional()
+      .describe(
+        "Who announces a Service: every node, the holder of `leaseName`, the holder of a Lease of its own (as `svc_election`), or one of the nodes by hashing. Left out: kube-vip's rule, `none` with BGP and `global` with ARP.",
+      ),
+    { form: "text", flag: "servicesElectionMode", env: ["vipcast_services_election"] },
+  ),
+  perServiceElectionOnDemand: named(
+    bool()
+      .default(false)
+      .describe("Give a Service with the annotation `kube-vip.io/forcePerServiceElection` a Lease of its own."),
+    { form: "bool", flag: "perServiceElectionOnDemand", env: ["per_service_election_on_demand"] },
+  ),
+  spreadWeight: named(
+    wholeNumber(0, 1000)
+      .default(1)
+      .describe("With `election: spread`: this node's share of the Services, in proportion to the other nodes'."),
+    { form: "integer", env: ["vipcast_services_spread_weight"] },
+  ),
   leaseName: named(
     leaseName().default("plndr-svcs-lock").describe("Lease for all Services, `name` or `namespace/name`."),
     { form: "text", flag: "servicesLeaseName", env: ["svc_leasename"] },

@@ -102,8 +102,12 @@ export interface HealthCheckSettings {
 export interface ServicesSettings {
   /** Null: all namespaces. */
   readonly namespace: string | null;
-  /** One Lease per Service instead of `lease` for all. */
-  readonly perServiceElection: boolean;
+  /** Who announces; never `none` in mode `arp`. */
+  readonly election: "none" | "global" | "per-service" | "spread";
+  /** A Service may ask for a Lease of its own. */
+  readonly perServiceElectionOnDemand: boolean;
+  /** With `spread`: this node's share of the Services. */
+  readonly spreadWeight: number;
   /** The Lease for all Services. */
   readonly lease: LeaseSettings;
   /** `spec.loadBalancerClass` to serve. Empty: Services without a class (only with strict handling). */

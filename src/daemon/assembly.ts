@@ -13,6 +13,7 @@ import { ListWatch } from "../kube/cache.ts";
 import { connectKube, type KubeClient } from "../kube/client.ts";
 import type { CredentialSource } from "../kube/credentials.ts";
 import { Elector } from "../kube/election/elector.ts";
+import { MEMBER_LABELS, MEMBER_SELECTOR, memberAnnotations, memberLeaseOf } from "../kube/election/members.ts";
 import { KubeWrites } from "../kube/writes.ts";
 import { Announcer } from "../l2/session/announcer.ts";
 import { Netlink } from "../linux/io/netlink.ts";
@@ -32,6 +33,7 @@ import { PeerBfd } from "./bfd.ts";
 import { BfdSessions } from "./bfd-sessions.ts";
 import { BgpRuntime } from "./bgp.ts";
 import { type Election, Elections } from "./elections.ts";
+import { Membership } from "./membership.ts";
 import { NodeDaemon } from "./node.ts";
 import { pause } from "./pause.ts";
 import { ownNamespace, policyOf } from "./policy.ts";
@@ -59,6 +61,8 @@ const API_SERVER_NAME = "kubernetes.default.svc";
 const SERVICES = "/api/v1/services";
 const ENDPOINT_SLICES = "/apis/discovery.k8s.io/v1/endpointslices";
 const NODES = "/api/v1/nodes";
+const leasesIn = (namespace: string): string =>
+  `/apis/coordination.k8s.io/v1/namespaces/${encodeURIComponent(namespace)}/leases`;
 
 export class Manager {
   readonly #settings: Settings;
@@ -71,6 +75,7 @@ export class Manager {
   readonly #closers: (() => void | Promise<void>)[] = [];
   #node: NodeDaemon | null = null;
   #elections: Elections | null = null;
+  #membership: Membership | null = null;
   #bgp: BgpRuntime | null = null;
   #bfd: BfdSessions | null = null;
   #isStarted = false;
@@ -88,7 +93,10 @@ export class Manager {
     const network = new Netlink(marksOf(this.#settings));
     this.#closers.push(() => network.close());
     const client = this.#connect();
-    const elections = new Elections((plan) => this.#startElection(plan, client));
+    // Renewals have connections of their own: they wait for no list, and no list can use up what they may ask for.
+    const leaseClient = this.#connect();
+    this.#membership = this.#createMembership(leaseClient);
+    const elections = new Elections((plan) => this.#startElection(plan, leaseClient));
     this.#elections = elections;
     if (bgp) this.#bgp = this.#createBgp(bgp, network, client);
     const announcer = new Announcer({
@@ -121,6 +129,7 @@ export class Manager {
       slices: services ? follow(scoped(ENDPOINT_SLICES, within), endpointSliceFact) : null,
       nodes: follow(NODES, nodeFact),
       elections,
+      ...(this.#membership ? { membership: this.#membership } : {}),
       probe,
       speaker: this.#bgp?.speaker ?? null,
       isResumed: this.#bgp?.isResumed ?? false,
@@ -188,7 +197,13 @@ export class Manager {
 
   #startElection(plan: LeasePlan, client: KubeClient): Election {
     const { leaseDurationSeconds, renewDeadlineSeconds, retryPeriodSeconds } = this.#settings.election;
-    const annotations = plan.purpose === "control-plane" ? this.#settings.controlPlane?.leaseAnnotations : undefined;
+    const { controlPlane, services } = this.#settings;
+    const isMember = plan.purpose === "member";
+    const annotations = isMember
+      ? memberAnnotations(services?.spreadWeight ?? 1)
+      : plan.purpose === "control-plane"
+        ? (controlPlane?.leaseAnnotations ?? {})
+        : {};
     const elector = new Elector(
       { client, clock: systemClock, entropy: systemEntropy, log: this.#log },
       {
@@ -197,14 +212,17 @@ export class Manager {
         leaseDurationSeconds,
         renewDeadlineSeconds,
         retryPeriodSeconds,
-        ...(annotations ? { annotations } : {}),
-        // Many Leases of Services would need as many connections.
-        observe: plan.purpose === "service" ? "poll" : "watch",
+        annotations,
+        ...(isMember ? { labels: MEMBER_LABELS } : {}),
+        // Many Leases of Services would need as many connections, and nobody else wants the Lease of a member.
+        observe: plan.purpose === "service" || isMember ? "poll" : "watch",
         beforeRelease: () => this.#node?.replan(),
+        ...(isMember ? { onRenewed: (revision, sentAt) => this.#membership?.renewed(revision, sentAt) } : {}),
       },
     );
     // Not folded with others: when the Lease is lost, the VIP must be gone when this returns.
     elector.onChange(() => this.#node?.replan());
+    if (isMember) this.#membership?.follow(() => elector.view);
     return {
       get fact() {
         return elector.view;
@@ -212,6 +230,34 @@ export class Manager {
       setCandidate: (stands) => elector.setCandidate(stands),
       stop: () => elector.stop(),
     };
+  }
+
+  /** Null unless Services are spread over members. */
+  #createMembership(client: KubeClient): Membership | null {
+    const { services } = this.#policy;
+    if (services?.election !== "spread") return null;
+    const { leaseDurationSeconds, renewDeadlineSeconds, retryPeriodSeconds } = this.#settings.election;
+    const watch = new ListWatch(
+      { client, clock: systemClock, entropy: systemEntropy, log: this.#log },
+      {
+        path: leasesIn(services.lease.namespace),
+        query: { labelSelector: MEMBER_SELECTOR },
+        // This node's own renewals are among the events.
+        stallMillis: renewDeadlineSeconds * 1000,
+        reduce: memberLeaseOf,
+      },
+    );
+    this.#closers.push(() => watch.stop());
+    const membership = new Membership({
+      ...{ node: this.#policy.node, clock: systemClock, watch },
+      leaseDurationMillis: leaseDurationSeconds * 1000,
+      renewDeadlineMillis: renewDeadlineSeconds * 1000,
+      retryPeriodMillis: retryPeriodSeconds * 1000,
+      // Not folded with others: what another member has now must be gone here when this returns.
+      onChange: () => this.#node?.replan(),
+    });
+    this.#closers.push(() => membership.close());
+    return membership;
   }
 
   #createBgp(settings: BgpSettings, network: Netlink, client: KubeClient): BgpRuntime {
@@ -227,7 +273,7 @@ export class Manager {
           watchSecret({ client, clock, entropy, log }, namespace, name, onChange),
       },
       note: new RestartNoteFile(this.#settings.status.socketPath),
-      hasLastingRoutes: controlPlane?.elected === false || services?.perServiceElection === false,
+      hasLastingRoutes: controlPlane?.elected === false || services?.election === "none",
     });
     const { speaker } = bgp;
     const sessions = new BfdSessions({ clock, log, metrics: this.#metrics });

@@ -46,7 +46,8 @@ const services: ServicePolicy = {
   className: "kube-vip.io/kube-vip-class",
   classOnly: false,
   legacyClassHandling: true,
-  perServiceElection: false,
+  election: "none",
+  onDemand: false,
   lease: { namespace: "kube-system", name: "plndr-svcs-lock" },
   interfaceName: null,
   attach: false,
@@ -362,7 +363,8 @@ describe("the loop of a node", () => {
     const withServices = {
       ...policy,
       services: {
-        ...{ namespace: null, className: "", classOnly: false, legacyClassHandling: true, perServiceElection: false },
+        ...{ namespace: null, className: "", classOnly: false, legacyClassHandling: true },
+        ...{ election: "none" as const, onDemand: false },
         ...{ lease: { namespace: "a", name: "b" }, interfaceName: null, attach: false, updateStatus: false },
       },
     };

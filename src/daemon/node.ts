@@ -20,7 +20,7 @@ import { groupSlices } from "../vip/endpoints.ts";
 import type { EndpointSliceFact, NodeFact, ServiceFact, ServiceKey } from "../vip/facts.ts";
 import { firstClosed } from "../vip/gates.ts";
 import { type AddressPlan, plan, type Plan, type VipPlan } from "../vip/plan.ts";
-import type { InterfaceFact, Policy, ProbeFact, Snapshot } from "../vip/snapshot.ts";
+import type { InterfaceFact, MembersFact, Policy, ProbeFact, Snapshot } from "../vip/snapshot.ts";
 import { AddressConverger } from "./address-converger.ts";
 import type { Elections } from "./elections.ts";
 import { KernelView } from "./kernel-view.ts";
@@ -44,6 +44,8 @@ export interface NodeParts {
   readonly slices: Cache<EndpointSliceFact> | null;
   readonly nodes: Cache<NodeFact>;
   readonly elections: Elections;
+  /** Absent where Services are not spread over members. */
+  readonly membership?: { readonly fact: MembersFact | null };
   readonly probe: { readonly fact: ProbeFact } | null;
   /** Null without BGP. */
   readonly speaker: {
@@ -294,6 +296,8 @@ export class NodeDaemon {
       services: (services?.facts ?? new Map()) as ReadonlyMap<ServiceKey, ServiceFact>,
       endpoints: groupSlices(slices?.facts.values() ?? []),
       node: nodes.facts.get(policy.node) ?? null,
+      nodes: nodes.facts,
+      members: this.#parts.membership?.fact ?? null,
       leases: elections.facts(),
       probe: probe?.fact ?? UNPROBED,
       sessions: {

@@ -184,7 +184,7 @@ function vipReport(vip: VipPlan, snapshot: Snapshot): StatusReport["vips"][numbe
     address: vip.address,
     path: vip.path,
     announced: vip.announced,
-    holder: lease === null ? null : (snapshot.leases.get(lease)?.holder ?? null),
+    holder: lease === null ? (vip.chosen ?? null) : (snapshot.leases.get(lease)?.holder ?? null),
     lease,
     gates: vip.gates.map((gate) => ({ ...gate })),
   };

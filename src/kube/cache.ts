@@ -19,6 +19,8 @@ export interface ListWatchOptions<F> {
   readonly path: string;
   /** Selectors. */
   readonly query?: Readonly<Record<string, string>>;
+  /** After so long without an event the watch is opened anew; for what changes all the time. */
+  readonly stallMillis?: number;
   /**
    * What is kept of an object; null keeps nothing. Called once per arrival, with what the API server sent: dates are
    * strings, and items of a list have no kind. One that throws costs that object only. (A method, so that a function of
@@ -279,7 +281,7 @@ export class ListWatch<F> {
   }
 
   #rearmStall(): void {
-    this.#stall.set(Instant.add(this.#parts.clock.now(), STALL_MILLIS));
+    this.#stall.set(Instant.add(this.#parts.clock.now(), this.#options.stallMillis ?? STALL_MILLIS));
   }
 }
 

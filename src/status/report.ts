@@ -134,7 +134,7 @@ const Vip = z.strictObject({
 
 const Lease = z.strictObject({
   lease: z.string(),
-  purpose: z.enum(["control-plane", "services", "service"]),
+  purpose: z.enum(["control-plane", "services", "service", "member"]),
   holder: z.string().nullable(),
   isHolder: z.boolean(),
   stands: z.boolean().describe("Whether this node stands for the Lease."),

@@ -17,6 +17,8 @@ const ANNOTATION = {
   vipHost: "kube-vip.io/vipHost",
   serviceInterface: "kube-vip.io/serviceInterface",
   leaseName: "kube-vip.io/leaseName",
+  forcesElection: "kube-vip.io/forcePerServiceElection",
+  preferredNodes: "vipcast.io/preferred-nodes",
   allowWithoutEndpoints: "kube-vip.io/allow-reconcile-without-endpoints",
   communities: "vipcast.io/bgp-communities",
   largeCommunities: "vipcast.io/bgp-large-communities",
@@ -63,6 +65,10 @@ export interface ServiceFact {
   readonly ports: readonly ServicePortFact[];
   readonly serviceInterface: string | null;
   readonly leaseName: string | null;
+  /** Asks for a Lease of its own, which the configuration may allow. */
+  readonly forcesElection: boolean;
+  /** Election "spread": in this order before all others. */
+  readonly preferredNodes: readonly string[];
   readonly allowWithoutEndpoints: boolean;
   readonly vipHost: string | null;
   /** Null without any of them. */
@@ -76,10 +82,7 @@ export function serviceFact(service: V1Service): ServiceFact {
   const namespace = metadata?.namespace ?? "default";
   const name = metadata?.name ?? "";
   const annotations = metadata?.annotations ?? {};
-  const addresses = (annotations[ANNOTATION.addresses] ?? "")
-    .split(",")
-    .map((word) => word.trim())
-    .filter((word) => word !== "");
+  const addresses = wordsOf(annotations[ANNOTATION.addresses]);
   return {
     key: serviceKey(namespace, name),
     namespace,
@@ -99,12 +102,20 @@ export function serviceFact(service: V1Service): ServiceFact {
     ports: (spec?.ports ?? []).map((port) => ({ port: port.port, protocol: port.protocol ?? "TCP" })),
     serviceInterface: annotations[ANNOTATION.serviceInterface] || null,
     leaseName: annotations[ANNOTATION.leaseName] || null,
+    forcesElection: annotations[ANNOTATION.forcesElection] === "true",
+    preferredNodes: wordsOf(annotations[ANNOTATION.preferredNodes]).map((word) => word.toLowerCase()),
     allowWithoutEndpoints: annotations[ANNOTATION.allowWithoutEndpoints]?.toLowerCase() === "true",
     vipHost: annotations[ANNOTATION.vipHost] ?? null,
     bgp: bgpAnnotations(annotations),
     labels: spec?.type === "LoadBalancer" ? (metadata?.labels ?? NO_LABELS) : NO_LABELS,
   };
 }
+
+const wordsOf = (list = ""): readonly string[] =>
+  list
+    .split(",")
+    .map((word) => word.trim())
+    .filter((word) => word !== "");
 
 const NO_LABELS: Readonly<Record<string, string>> = {};
 

@@ -33,7 +33,8 @@ const services: ServicePolicy = {
   className: "kube-vip.io/kube-vip-class",
   classOnly: false,
   legacyClassHandling: true,
-  perServiceElection: false,
+  election: "none",
+  onDemand: false,
   lease: svcLease,
   interfaceName: null,
   attach: false,
@@ -356,7 +357,7 @@ describe("a Service with BGP", () => {
   });
 
   it("with its own election is announced by the holder, who alone writes vipHost", () => {
-    const change = { perServiceElection: true };
+    const change = { election: "per-service" as const };
     const endpoints = slices(4, ready("node-1"));
     const lease = "default/kubevip-web";
     expect(webPlan({ endpoints }, {}, change).leases.get(lease)?.stands).toBe(true);
@@ -367,7 +368,7 @@ describe("a Service with BGP", () => {
   });
 
   it("with its own election may name the global Lease, which is then stood for", () => {
-    const result = webPlan({}, { leaseName: "kube-system/plndr-svcs-lock" }, { perServiceElection: true });
+    const result = webPlan({}, { leaseName: "kube-system/plndr-svcs-lock" }, { election: "per-service" });
     expect(result.leases.get("kube-system/plndr-svcs-lock")?.stands).toBe(true);
   });
 
@@ -387,7 +388,7 @@ describe("a Service with BGP", () => {
 
   it("with its own election is refused alone when its annotation names what is no Lease", () => {
     for (const leaseName of ["..", "a/b/c", "a/..", "/web", "web?x=1", "Web"]) {
-      const result = webPlan({}, { leaseName }, { perServiceElection: true });
+      const result = webPlan({}, { leaseName }, { election: "per-service" });
       expect(decided(result)).toBe(`election: annotation kube-vip.io/leaseName is "${leaseName}"`);
       expect(result.leases.size).toBe(0);
     }
@@ -397,7 +398,7 @@ describe("a Service with BGP", () => {
     const result = webPlan(
       { endpoints: slices(4, ready("node-2")) },
       { externalTrafficPolicy: "Local" },
-      { perServiceElection: true },
+      { election: "per-service" },
     );
     expect(result.leases.get("default/kubevip-web")?.stands).toBe(false);
   });
@@ -466,7 +467,7 @@ describe("ARP mode", () => {
     const away = { ...controlPlane, interfaceName: "eth7" };
     const result = arp({ policy: policy("arp", { controlPlane: away }), leases: leases("plndr-cp-lock", foreign) });
     expect(decided(result)).toBe("interface: eth7 does not exist");
-    const perService = policy("arp", { services: { ...services, perServiceElection: true, interfaceName: "eth7" } });
+    const perService = policy("arp", { services: { ...services, election: "per-service", interfaceName: "eth7" } });
     expect(arp({ policy: perService }).leases.get("default/kubevip-web")?.stands).toBe(false);
   });
 

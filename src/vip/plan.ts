@@ -14,11 +14,13 @@ import { closed, firstClosed, type Gate, open } from "./gates.ts";
 import { anyInterfaceUp, interfaceGate } from "./interface-gate.ts";
 import { controlPlaneAttributes, RouteBook, type PlannedAttributes, serviceAttributes } from "./route-attributes.ts";
 import { serviceAddresses } from "./service-addresses.ts";
+import { deciderGate, electionGate, electionOn, ServiceElections } from "./service-election.ts";
 import { classGate, endpointGate } from "./service-gates.ts";
 import {
   type InterfaceFact,
   type LeaseName,
   leaseText,
+  memberLease,
   type Path,
   type ServicePolicy,
   type Snapshot,
@@ -33,8 +35,10 @@ export interface VipPlan {
   readonly path: Path;
   readonly announced: boolean;
   readonly gates: readonly Gate[];
-  /** The Lease that decides who announces; null without election. */
+  /** The Lease that decides who announces; null without election, and where the Services are spread. */
   readonly lease: LeaseName | null;
+  /** The node that is to announce it, where the plan itself decides that. */
+  readonly chosen?: string | null;
 }
 
 export interface AddressPlan {
@@ -48,7 +52,7 @@ export interface LeasePlan {
   readonly lease: LeaseName;
   /** False: give the Lease up, or do not try for it. */
   readonly stands: boolean;
-  readonly purpose: "control-plane" | "services" | "service";
+  readonly purpose: "control-plane" | "services" | "service" | "member";
 }
 
 export interface StatusPlan {
@@ -163,7 +167,8 @@ class Draft {
    */
   #settled(): boolean {
     const { policy, probe, synced, stopping } = this.snapshot;
-    const elected = this.path === "l2" || policy.controlPlane?.elected || policy.services?.perServiceElection;
+    const { controlPlane, services } = policy;
+    const elected = this.path === "l2" || controlPlane?.elected || (services && services.election !== "none");
     const probePending = policy.controlPlane?.probed === true && probe.state === "pending";
     const listsPending = policy.services?.attach === true && !synced;
     return stopping || elected === true || (!probePending && !listsPending);
@@ -193,7 +198,7 @@ function planControlPlane(draft: Draft): void {
     // Before the election: a node without the interface does not stand, and that is the reason to tell.
     const { gate, at } = interfaceGate(draft.snapshot, draft.path, address, settings.interfaceName);
     gates.push(gate);
-    if (elected) gates.push(electionGate(draft, settings.lease));
+    if (elected) gates.push(electionGate(draft.snapshot, settings.lease));
     announce(draft, {
       owner: "control-plane",
       address,
@@ -209,23 +214,31 @@ function planControlPlane(draft: Draft): void {
 function planServices(draft: Draft): void {
   const settings = draft.snapshot.policy.services;
   if (!settings) return;
+  const { policy, services } = draft.snapshot;
+  const canServe = nodeGate(draft, true).open && (draft.path === "bgp" || anyInterfaceUp(draft.snapshot));
+  const election = electionOn(draft.path, settings);
   // The global Lease is stood for even without Services: kube-vip does, and a takeover then needs no first write.
-  const electedGlobally = draft.path === "l2" && !settings.perServiceElection;
-  if (draft.snapshot.policy.mode !== "bgp" && !settings.perServiceElection) {
-    draft.stand(
-      settings.lease,
-      electedGlobally && nodeGate(draft, true).open && anyInterfaceUp(draft.snapshot),
-      "services",
-    );
+  // In mode `auto` it is known before it is needed.
+  if (election === "global" || (election === "none" && policy.mode === "auto")) {
+    draft.stand(settings.lease, election === "global" && canServe, "services");
   }
-  for (const service of draft.snapshot.services.values()) planService(draft, service, settings);
+  if (election === "spread") draft.stand(memberLease(settings, policy.node), canServe, "member");
+  const elections = new ServiceElections(
+    draft.snapshot,
+    draft.path,
+    settings,
+    (service) => isCandidate(service) && firstClosed(entranceGates(service, settings)) === null,
+  );
+  for (const service of services.values()) if (isCandidate(service)) planService(draft, service, settings, elections);
 }
 
-function planService(draft: Draft, service: ServiceFact, settings: ServicePolicy): void {
-  // Not listed at all: a cluster has thousands of Services that never asked for a VIP.
-  const named = serviceAddresses(service);
-  if (service.type !== "LoadBalancer" && named.source === null) return;
-  const entrance = [
+/** A cluster has thousands of Services that never asked for a VIP: they are not listed at all. */
+const isCandidate = (service: ServiceFact): boolean =>
+  service.type === "LoadBalancer" || serviceAddresses(service).source !== null;
+
+/** Whether the Service is one of ours; all nodes with one configuration say the same. */
+function entranceGates(service: ServiceFact, settings: ServicePolicy): readonly Gate[] {
+  return [
     service.type === "LoadBalancer"
       ? open("type", "spec.type is LoadBalancer")
       : closed("type", `spec.type is ${service.type}`, "set spec.type to LoadBalancer"),
@@ -237,7 +250,14 @@ function planService(draft: Draft, service: ServiceFact, settings: ServicePolicy
       : open("ignored", "no kube-vip.io/ignore annotation"),
     classGate(service, settings),
   ];
-  const lease = serviceLease(draft, service, settings);
+}
+
+function planService(draft: Draft, service: ServiceFact, settings: ServicePolicy, elections: ServiceElections): void {
+  const named = serviceAddresses(service);
+  const entrance = entranceGates(service, settings);
+  const decider = elections.deciderOf(service);
+  const lease = decider.kind === "lease" ? decider.lease : null;
+  const elected = decider.kind !== "every-node";
   const admitted = firstClosed(entrance) === null;
   for (const { word, reason } of named.refused) {
     const gate = closed("address", `${word} in ${named.source}: ${reason}`, "name an address that can be served");
@@ -272,7 +292,7 @@ function planService(draft: Draft, service: ServiceFact, settings: ServicePolicy
       ...entrance,
       addressGate(draft, address, named.source),
       endpointGate(draft.snapshot, service, address),
-      nodeGate(draft, lease !== null),
+      nodeGate(draft, elected),
     ];
     const { gate, at } = interfaceGate(
       draft.snapshot,
@@ -282,21 +302,24 @@ function planService(draft: Draft, service: ServiceFact, settings: ServicePolicy
     );
     if (draft.path === "l2" || settings.attach) gates.push(gate);
     standing ||= firstClosed(gates) === null;
-    if (lease) gates.push(electionGate(draft, lease));
-    else if (settings.perServiceElection) gates.push(misnamedLease(service));
+    const decision = deciderGate(draft.snapshot, decider);
+    if (decision) gates.push(decision);
     const { attributes, gate: attributesGate } = serviceAttributes(service, draft.snapshot.policy.routing);
     if (attributesGate && draft.path === "bgp") gates.push(attributesGate);
     const { attach } = settings;
-    const is = announce(draft, { owner: service.key, address, gates, at, attach, lease, attributes });
+    const is = announce(draft, {
+      ...{ owner: service.key, address, gates, at, attach, lease, attributes },
+      ...(decider.kind === "spread" ? { chosen: decider.chosen.node } : {}),
+    });
     if (is) announced.push(address);
   }
-  if (lease && admitted && settings.perServiceElection) draft.stand(lease, standing, "service");
+  if (decider.kind === "lease" && decider.own && admitted) draft.stand(decider.lease, standing, "service");
   if (announced.length > 0 && settings.updateStatus) {
     draft.statuses.push({
       service,
       addresses: named.addresses,
       ports: service.ports,
-      vipHost: lease ? draft.snapshot.policy.node : null,
+      vipHost: elected ? draft.snapshot.policy.node : null,
     });
   }
 }
@@ -309,23 +332,6 @@ function addressGate({ path, snapshot }: Draft, address: IpAddress, source: stri
     : closed("address", `${address} from ${source} is ${end}`, "name an address that nothing has yet");
 }
 
-/** The Lease that decides who serves this Service; null when every node does, or when its annotation names none. */
-function serviceLease(draft: Draft, service: ServiceFact, settings: ServicePolicy): LeaseName | null {
-  if (settings.perServiceElection) return leaseNameOf(service);
-  return draft.path === "l2" ? settings.lease : null;
-}
-
-/** What Kubernetes takes as the name of an object; whatever else is in an annotation must not become part of a URL. */
-const OBJECT_NAME = /^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/;
-
-/** kube-vip's rule: "name" in the namespace of the Service, or "namespace/name". Null when that is no name. */
-function leaseNameOf(service: ServiceFact): LeaseName | null {
-  const words = (service.leaseName ?? `kubevip-${service.name}`).split("/");
-  const [namespace, name] = words.length === 1 ? [service.namespace, words[0]!] : words;
-  const isName = words.length <= 2 && OBJECT_NAME.test(namespace!) && OBJECT_NAME.test(name!);
-  return isName ? { namespace: namespace!, name: name! } : null;
-}
-
 interface Candidate {
   readonly owner: Owner;
   readonly address: IpAddress;
@@ -333,11 +339,14 @@ interface Candidate {
   readonly at: InterfaceFact | null;
   readonly attach: boolean;
   readonly lease: LeaseName | null;
+  readonly chosen?: string | null;
   readonly attributes: PlannedAttributes;
 }
 
 /** Adds the VIP and, when its gates are open, what must be done for it. True when this node announces it. */
-function announce(draft: Draft, { owner, address, gates, at, attach, lease, attributes }: Candidate): boolean {
+function announce(draft: Draft, candidate: Candidate): boolean {
+  const { owner, address, gates, at, attach, lease, attributes } = candidate;
+  const choice = candidate.chosen === undefined ? {} : { chosen: candidate.chosen };
   const { policy, sessions } = draft.snapshot;
   const admitted = firstClosed(gates) === null;
   if (admitted && at && (attach || draft.path === "l2")) {
@@ -347,7 +356,7 @@ function announce(draft: Draft, { owner, address, gates, at, attach, lease, attr
   if (draft.path === "l2") {
     if (admitted && at) draft.segments.set(address, at.index);
     const all = draft.fallback ? [...gates, open("fallback", "no BGP session: ARP and NDP stand in")] : gates;
-    draft.vips.push({ owner, address, path: "l2", announced: admitted, gates: all, lease });
+    draft.vips.push({ owner, address, path: "l2", announced: admitted, gates: all, lease, ...choice });
     return admitted;
   }
   // The route is wanted whether or not a session is up: the speaker keeps it ready for the next one.
@@ -360,6 +369,7 @@ function announce(draft: Draft, { owner, address, gates, at, attach, lease, attr
     announced: admitted && session.open,
     gates: [...gates, session],
     lease,
+    ...choice,
   });
   return admitted && session.open;
 }
@@ -385,18 +395,4 @@ function nodeGate(draft: Draft, elected: boolean): Gate {
   return stopping
     ? closed("node", "the daemon is stopping", "start it again")
     : open("node", `${draft.snapshot.policy.node} is in service`);
-}
-
-const misnamedLease = ({ leaseName }: ServiceFact): Gate =>
-  closed("election", `annotation kube-vip.io/leaseName is "${leaseName}"`, "write NAME or NAMESPACE/NAME of a Lease");
-
-function electionGate(draft: Draft, lease: LeaseName): Gate {
-  const fact = draft.snapshot.leases.get(leaseText(lease));
-  const name = leaseText(lease);
-  if (fact?.isHolder) return open("election", `this node holds ${name}`);
-  if (fact?.error) return closed("election", `${name}: ${fact.error}`, "make the API server reachable from this node");
-  if (!fact?.holder) return closed("election", `nobody is known to hold ${name}`, "wait for the election");
-  return fact.holder === draft.snapshot.policy.node
-    ? closed("election", `${name} names this node, but it has not renewed it in this run`, "wait for the election")
-    : closed("election", `${fact.holder} holds ${name}`, `nothing to do: ${fact.holder} announces it`);
 }

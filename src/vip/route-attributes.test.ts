@@ -152,7 +152,8 @@ function run(routed: RoutingPolicy, services: readonly ServiceFact[]): Plan {
     prefixLengths: { ipv4: 32, ipv6: 128 },
     controlPlane: { addresses: [ip("10.0.0.100")], elected: false, lease, interfaceName: null, probed: false },
     services: {
-      ...{ namespace: null, className: "", classOnly: false, legacyClassHandling: true, perServiceElection: false },
+      ...{ namespace: null, className: "", classOnly: false, legacyClassHandling: true },
+      ...{ election: "none" as const, onDemand: false },
       ...{ lease, interfaceName: null, attach: false, updateStatus: false },
     },
     routing: routed,

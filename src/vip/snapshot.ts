@@ -16,6 +16,12 @@ export interface LeaseName {
 
 export const leaseText = (lease: LeaseName): string => `${lease.namespace}/${lease.name}`;
 
+/** The Lease by which a node is a member of those that Services are spread over. */
+export const memberLease = ({ lease }: Pick<ServicePolicy, "lease">, node: string): LeaseName => ({
+  namespace: lease.namespace,
+  name: `vipcast-member-${node}`,
+});
+
 export interface PrefixLengths {
   readonly ipv4: number;
   readonly ipv6: number;
@@ -71,13 +77,19 @@ export interface ControlPlanePolicy {
   readonly probed: boolean;
 }
 
+/** Who announces Services: all nodes, the holder of one Lease, one for each Service, or members by hashing. */
+export type ServiceElection = "none" | "global" | "per-service" | "spread";
+
 export interface ServicePolicy {
   /** Null: all namespaces. */
   readonly namespace: string | null;
   readonly className: string;
   readonly classOnly: boolean;
   readonly legacyClassHandling: boolean;
-  readonly perServiceElection: boolean;
+  /** "none" is for BGP only. */
+  readonly election: ServiceElection;
+  /** A Service may ask for a Lease of its own. */
+  readonly onDemand: boolean;
   readonly lease: LeaseName;
   /** Null or "auto": the interface whose subnet holds the address. */
   readonly interfaceName: string | null;
@@ -93,6 +105,19 @@ export interface LeaseFact {
   readonly isHolder: boolean;
   /** Why the Lease cannot be read or written, in words. */
   readonly error: string | null;
+}
+
+/** A node that renews its member Lease. */
+export interface Member {
+  readonly node: string;
+  /** Its share of the Services, in proportion to the others'. */
+  readonly weight: number;
+}
+
+export interface MembersFact {
+  readonly live: readonly Member[];
+  /** Why this node must not act on what it sees, and what would change that; null when it may. */
+  readonly doubt: { readonly fact: string; readonly hint: string } | null;
 }
 
 export interface InterfaceFact {
@@ -132,6 +157,10 @@ export interface Snapshot {
   readonly endpoints: EndpointsByService;
   /** Null while the Node object of this node is not known. */
   readonly node: NodeFact | null;
+  /** All nodes that are known, by name. Left out: none. */
+  readonly nodes?: ReadonlyMap<string, NodeFact>;
+  /** Election "spread" only; null until the members were first listed. */
+  readonly members?: MembersFact | null;
   /** By "namespace/name" of the Lease. */
   readonly leases: ReadonlyMap<string, LeaseFact>;
   readonly probe: ProbeFact;

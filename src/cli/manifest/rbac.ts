@@ -34,7 +34,7 @@ const RULES: readonly Rule[] = [
   { apiGroups: [""], resources: ["services"], verbs: ["list", "watch", "patch"] },
   { apiGroups: [""], resources: ["services/status"], verbs: ["patch"] },
   { apiGroups: ["discovery.k8s.io"], resources: ["endpointslices"], verbs: ["list", "watch"] },
-  { apiGroups: ["coordination.k8s.io"], resources: ["leases"], verbs: ["get", "create", "update"] },
+  { apiGroups: ["coordination.k8s.io"], resources: ["leases"], verbs: ["get", "list", "watch", "create", "update"] },
 ];
 /** Nodes belong to no namespace. */
 const NODE_RULES: readonly Rule[] = [{ apiGroups: [""], resources: ["nodes"], verbs: ["list", "watch"] }];

@@ -36,6 +36,7 @@ export interface ElectorOptions {
   readonly retryPeriodSeconds: number;
   /** Written to the Lease beside those that are there. */
   readonly annotations?: Readonly<Record<string, string>>;
+  readonly labels?: Readonly<Record<string, string>>;
   /**
    * "watch" (default) keeps one connection open and hears of changes at once; "poll" reads in every retry period, for
    * so many Leases that a connection each would be too many.
@@ -46,6 +47,8 @@ export interface ElectorOptions {
    * stopped when this returns. Not called when the Lease is lost, for then there is nothing to wait for.
    */
   readonly beforeRelease?: () => void;
+  /** Called after each renewal that succeeded, the first included: when it was sent, and what became of it. */
+  readonly onRenewed?: (resourceVersion: string, sentAt: Instant) => void;
 }
 
 export interface ElectorView {
@@ -141,6 +144,8 @@ export class Elector {
       this.#report(before, state, next);
       for (const action of actions) this.#perform(action);
       this.#notify();
+      const written = next.type === "lease-written" ? state.observed?.lease : null;
+      if (written && state.name === "leading") this.#options.onRenewed?.(written.resourceVersion, state.renewedAt);
     }
     this.#running = false;
     this.#alarm.set(nextDeadline(this.#state));
@@ -176,8 +181,9 @@ export class Elector {
       renewTime: now,
       transitions: action.transitions,
     };
-    const body = renderLease(this.#options.lease, record, base, this.#options.annotations ?? {});
-    const path = base ? `${this.#path}/${this.#options.lease.name}` : this.#path;
+    const { lease, annotations = {}, labels = {} } = this.#options;
+    const body = renderLease(lease, record, base, annotations, labels);
+    const path = base ? `${this.#path}/${lease.name}` : this.#path;
     this.#ask(base ? "PUT" : "POST", path, body, ({ status, body }) => {
       // A POST answered with 404 means that the namespace is missing: nobody was faster, and the operator must know.
       if (status === 409 || (status === 404 && base)) return { type: "write-refused" };

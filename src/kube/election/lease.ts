@@ -50,11 +50,13 @@ export function renderLease(
   record: LeaseRecord,
   base: LeaseObject | null,
   annotations: Readonly<Record<string, string>>,
+  labels: Readonly<Record<string, string>> = {},
 ): object {
   const metadata: Record<string, unknown> = { ...base?.metadata, ...name };
-  if (Object.keys(annotations).length > 0) {
-    const present = isRecord(metadata["annotations"]) ? metadata["annotations"] : {};
-    metadata["annotations"] = { ...present, ...annotations };
+  for (const [field, ours] of Object.entries({ annotations, labels })) {
+    if (Object.keys(ours).length === 0) continue;
+    const present = metadata[field];
+    metadata[field] = { ...(isRecord(present) ? present : {}), ...ours };
   }
   // The server keeps its own account of who set which field.
   delete metadata["managedFields"];
