@@ -11,6 +11,7 @@ import type { Instant } from "../base/time.ts";
 import type { PeerReport, RecordingFormat, StatusReport } from "../status/report.ts";
 import { firstClosed } from "../vip/gates.ts";
 import type { Plan, VipPlan } from "../vip/plan.ts";
+import { usurpedText } from "../vip/service-election.ts";
 import { leaseText, type Snapshot } from "../vip/snapshot.ts";
 import { VERSION } from "./version.ts";
 
@@ -60,6 +61,7 @@ export function report(facts: ReportFacts): StatusReport {
         isHolder: fact?.isHolder ?? false,
         stands,
         error: fact?.error ?? null,
+        sameIdentity: fact?.isUsurped ?? false,
       };
     }),
     addresses: facts.addresses,
@@ -213,7 +215,11 @@ function problemsOf({ snapshot, plan, peers, kubernetes, addressFailures, troubl
     const gate = firstClosed(vip.gates);
     if (gate?.gate === "address") problems.push(`${vip.owner}: ${gate.fact}`);
   }
-  for (const [name, fact] of snapshot.leases) if (fact.error !== null) problems.push(`Lease ${name}: ${fact.error}`);
+  for (const [name, fact] of snapshot.leases) {
+    if (fact.error !== null) problems.push(`Lease ${name}: ${fact.error}`);
+    if (fact.isUsurped) problems.push(usurpedText(snapshot.policy.node, name));
+  }
+  if (snapshot.members?.doubt && !snapshot.stopping) problems.push(`Services: ${snapshot.members.doubt.fact}`);
   return problems;
 }
 

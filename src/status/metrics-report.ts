@@ -10,7 +10,7 @@ export function observeReport(metrics: Metrics, report: StatusReport): void {
   const { node } = report;
   for (const gauge of [metrics.activeServices, metrics.isLeader, metrics.sessionInfo, metrics.sessionUp]) gauge.reset();
   for (const gauge of [metrics.prefixesSent, metrics.prefixesReceived, metrics.prefixesStale]) gauge.reset();
-  for (const gauge of [metrics.vipAnnounced, metrics.diagnosis]) gauge.reset();
+  for (const gauge of [metrics.vipAnnounced, metrics.diagnosis, metrics.sameIdentity]) gauge.reset();
   // The report has totals, so that each scrape begins at nothing and adds them.
   for (const counter of [metrics.sessionsEstablished, metrics.messages]) counter.reset();
   for (const counter of [metrics.malformedUpdates, metrics.prefixesRefused]) counter.reset();
@@ -21,6 +21,7 @@ export function observeReport(metrics: Metrics, report: StatusReport): void {
   for (const peer of report.peers) observePeer(metrics, peer);
   for (const lease of report.leases) {
     metrics.isLeader.set({ node, lease_name: lease.lease }, lease.isHolder ? 1 : 0);
+    metrics.sameIdentity.set({ lease_name: lease.lease }, lease.sameIdentity ? 1 : 0);
   }
   const services = new Map<string, Set<string>>();
   for (const { owner, address, path, announced } of report.vips) {

@@ -139,6 +139,7 @@ const Lease = z.strictObject({
   isHolder: z.boolean(),
   stands: z.boolean().describe("Whether this node stands for the Lease."),
   error: z.string().nullable(),
+  sameIdentity: z.boolean().describe("Another daemon renews it under this node's name."),
 });
 
 /** Forms of a peer's recording: JSON Lines, and RFC 6396. */

@@ -41,7 +41,17 @@ const report: StatusReport = {
       gates: [],
     },
   ],
-  leases: [{ lease: "a/b", purpose: "services", holder: "node-1", isHolder: true, stands: true, error: null }],
+  leases: [
+    {
+      lease: "a/b",
+      purpose: "services",
+      holder: "node-1",
+      isHolder: true,
+      stands: true,
+      error: null,
+      sameIdentity: false,
+    },
+  ],
   addresses: [],
   warnings: [],
 };

@@ -22,6 +22,7 @@ const EVENTS = {
   "fallback.ended": "info", //
   "probe.changed": "info", //         state, detail
   "election.state": "info", //        lease, from, to, cause, holder
+  "election.same-identity": "error", // lease, identity (another daemon renews it under our name)
   "election.request-failed": "warn", // lease, error (once per kind of failure)
   "kube.watch.interrupted": "warn", // path, error (once per kind of failure)
   "kube.object.refused": "warn", //   path, key, error (that object alone is left out)

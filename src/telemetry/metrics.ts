@@ -20,6 +20,11 @@ export class Metrics {
     "namespace",
   ]);
   readonly isLeader = this.#gauge("kube_vip_is_leader", "1 on the node that holds the Lease.", ["node", "lease_name"]);
+  readonly sameIdentity = this.#gauge(
+    "vipcast_election_same_identity",
+    "1 while another daemon renews the Lease under this node's name.",
+    ["lease_name"],
+  );
   readonly sessionInfo = this.#gauge(
     "kube_vip_manager_bgp_session_info",
     "1 for the current state of each BGP session.",

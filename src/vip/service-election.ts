@@ -187,10 +187,15 @@ export function deciderGate(snapshot: Snapshot, decider: Decider): Gate | null {
   }
 }
 
+export const usurpedText = (node: string, lease: string): string =>
+  `another daemon renews ${lease} under the name ${node}, too`;
+const USURPED_HINT = "give every daemon a node name of its own, and run one daemon on a node";
+
 export function electionGate(snapshot: Snapshot, lease: LeaseName): Gate {
   const fact = snapshot.leases.get(leaseText(lease));
   const name = leaseText(lease);
   if (fact?.isHolder) return open("election", `this node holds ${name}`);
+  if (fact?.isUsurped) return closed("election", usurpedText(snapshot.policy.node, name), USURPED_HINT);
   if (fact?.error) return closed("election", `${name}: ${fact.error}`, "make the API server reachable from this node");
   if (!fact?.holder) return closed("election", `nobody is known to hold ${name}`, "wait for the election");
   return fact.holder === snapshot.policy.node

@@ -105,6 +105,8 @@ export interface LeaseFact {
   readonly isHolder: boolean;
   /** Why the Lease cannot be read or written, in words. */
   readonly error: string | null;
+  /** Another daemon renews it under this node's name. */
+  readonly isUsurped?: boolean;
 }
 
 /** A node that renews its member Lease. */

@@ -249,6 +249,37 @@ describe("one elector", () => {
   });
 });
 
+describe("two electors under one identity", () => {
+  for (const [observe, ...names] of [
+    ["watch", "one", "two"],
+    ["poll", "one", "two"],
+  ] as const) {
+    it(`come to one that acts, and the other says so; it steps in when that is gone (${observe})`, async () => {
+      const { time, api, elector } = bench();
+      const networks = names.map(() => cable());
+      const one = elector("node-1", { observe, network: networks[0]! });
+      one.setCandidate(true);
+      await time.run(5_100);
+      const two = elector("node-1", { observe, network: networks[1]! });
+      two.setCandidate(true);
+      // It adopts the Lease as an earlier run's; the other learns of it at its next renewal at the latest.
+      await time.run(4_000);
+      const both = [one, two];
+      const check = (): void => {
+        expect(both.filter((it) => it.view.isHolder).length).toBeLessThanOrEqual(1);
+        expect(both.filter((it) => it.view.isUsurped)).toHaveLength(1);
+      };
+      await time.run(60_000, check);
+      const [acting, waiting] = one.view.isHolder ? [0, 1] : [1, 0];
+      networks[acting]!.cut = true;
+      await time.run(25_000);
+      expect(both.map((it) => it.view.isHolder)).toEqual(acting === 0 ? [false, true] : [true, false]);
+      await Promise.all([both[waiting]!.stop(), time.run(5_000)]);
+      expect(api.holder).toBe(null);
+    });
+  }
+});
+
 describe("two electors", () => {
   it("hand over within two round trips when the holder stands down", async () => {
     const { time, elector } = bench();
@@ -285,6 +316,7 @@ describe("two electors", () => {
       );
       for (const one of electors) one.setCandidate(true);
       const check = (): void => {
+        expect(electors.some((one) => one.view.isUsurped)).toBe(false);
         const acting = electors.filter((one) => one.view.isHolder).length;
         expect(acting, `at ${time.now}\n${api.history.slice(-20).join("\n")}`).toBeLessThanOrEqual(1);
       };

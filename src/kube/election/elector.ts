@@ -62,6 +62,8 @@ export interface ElectorView {
   readonly renewedAt: Instant | null;
   /** Why the last request failed; null once one has succeeded. */
   readonly error: string | null;
+  /** Another daemon renews the Lease under our identity; we do not act until it no longer does. */
+  readonly isUsurped: boolean;
 }
 
 /**
@@ -111,6 +113,7 @@ export class Elector {
       since: isHolder && state.name === "leading" ? state.since : null,
       renewedAt: state.name === "leading" ? state.renewedAt : null,
       error: this.#error,
+      isUsurped: state.name !== "stopped" && state.usurped,
     };
   }
 
@@ -229,6 +232,10 @@ export class Elector {
 
   #report(before: State, after: State, event: Event): void {
     const changed = before.name !== after.name;
+    if (after.usurped && !before.usurped) {
+      const { identity } = this.#options;
+      emit(this.#parts.log, "election.same-identity", { lease: this.#name, identity }, "two daemons under one name");
+    }
     const again = before.name === "leading" && after.name === "leading" && before.since !== after.since;
     if (!changed && !again) return;
     const fields = { lease: this.#name, from: before.name, to: after.name, cause: event.type };
@@ -237,8 +244,8 @@ export class Elector {
   }
 
   #notify(): void {
-    const { holder, isHolder, since, error } = this.view;
-    const shown = JSON.stringify([holder, isHolder, since, error]);
+    const { holder, isHolder, since, error, isUsurped } = this.view;
+    const shown = JSON.stringify([holder, isHolder, since, error, isUsurped]);
     if (shown === this.#shown) return;
     this.#shown = shown;
     for (const listener of this.#listeners) listener();

@@ -34,7 +34,10 @@ function lease(holder: string, revision = 10, record: Partial<LeaseObject["recor
   };
 }
 
-const shared = { stands: true, stopping: false, watching: false, observed: null, request: null, refusals: 0 };
+const shared = {
+  ...{ stands: true, stopping: false, watching: false, observed: null, request: null, refusals: 0 },
+  ...{ unanswered: false, usurped: false },
+};
 const seen = (object: LeaseObject | null, when = 0) => ({ lease: object, at: at(when) });
 
 const follower = (changes: Partial<Following> = {}): Following => ({
@@ -305,13 +308,13 @@ describe("the holder", () => {
 
   it("renews on the new resourceVersion when someone else touched its Lease", () => {
     const refused = run(leader({ request: writing("renew") }), { type: "write-refused" }, 1);
-    const again = run(refused.state, { type: "lease-read", lease: lease("me", 12) }, 2);
+    const again = run(refused.state, { type: "lease-read", lease: lease("me", 12, { renewTime: "r10" }) }, 2);
     expect(again.actions).toMatchObject([{ purpose: "renew", base: { resourceVersion: "12" } }]);
   });
 
   it("does not hammer a server that refuses every renewal", () => {
     const refused = run(leader({ request: writing("renew"), refusals: 1 }), { type: "write-refused" }, 1);
-    const again = run(refused.state, { type: "lease-read", lease: lease("me", 12) }, 2);
+    const again = run(refused.state, { type: "lease-read", lease: lease("me", 12, { renewTime: "r10" }) }, 2);
     expect(again).toMatchObject({ state: { name: "leading", nextAt: 2_002 }, actions: [] });
   });
 
@@ -324,7 +327,8 @@ describe("the holder", () => {
   });
 
   it("is not alarmed by its own renewals on the watch, nor by old news", () => {
-    const own = run(leader(), { type: "lease-observed", lease: lease("me", 11), revision: "11" }, 1);
+    const late = lease("me", 11, { renewTime: "r10" });
+    const own = run(leader(), { type: "lease-observed", lease: late, revision: "11" }, 1);
     expect(own.state).toMatchObject({ name: "leading", observed: { lease: { resourceVersion: "11" } } });
     const old = run(leader(), { type: "lease-observed", lease: lease("other", 9), revision: "9" }, 1);
     expect(old.state.name).toBe("leading");
@@ -353,7 +357,7 @@ describe("a release", () => {
     const failed = run(releaser(), EVENTS["request-failed"], 100);
     expect(nextDeadline(failed.state)).toBe(2_100);
     expect(summary(run(failed.state, { type: "time-passed" }, 2_100))).toBe("releasing release");
-    const refused = run(releaser(), { type: "write-refused" }, 100);
+    const refused = run(releaser({ unanswered: true }), { type: "write-refused" }, 100);
     expect(summary(run(refused.state, { type: "lease-read", lease: lease("me", 30) }, 200))).toBe("releasing release");
   });
 
@@ -382,5 +386,79 @@ describe("a release", () => {
     const stopping = run(follower({ request: writing("take") }), { type: "stop-requested" }, 10);
     expect(summary(stopping)).toBe("releasing give-up");
     expect(summary(run(stopping.state, EVENTS["lease-written"], 20))).toBe("releasing release");
+  });
+});
+
+describe("another daemon under the same identity", () => {
+  const twin = (revision = 20) => lease("me", revision);
+  const seenBy = (state: State, found: LeaseObject, now = 1_000) => [
+    run({ ...state, request: { kind: "read" } }, { type: "lease-read", lease: found }, now).state,
+    run(state, { type: "lease-observed", lease: found, revision: found.resourceVersion }, now).state,
+  ];
+
+  it("makes the holder stop acting as soon as it sees a renewal that it did not write", () => {
+    for (const state of seenBy(leader(), twin())) {
+      expect(state).toMatchObject({ name: "following", usurped: true });
+      expect(mayAct(state, at(1_000))).toBe(false);
+    }
+  });
+
+  it("is not suspected for what was a write of our own without an answer, but for the next one", () => {
+    const unheard = run(leader({ request: writing("renew") }), EVENTS["request-failed"], 500).state;
+    for (const state of seenBy(unheard, twin())) {
+      expect(state).toMatchObject({ usurped: false, unanswered: false });
+      expect(mayAct(state, at(1_000))).toBe(true);
+    }
+    const attributed = seenBy(unheard, twin())[1]!;
+    expect(seenBy(attributed, twin(21))[1]).toMatchObject({ name: "following", usurped: true });
+  });
+
+  it("is not suspected while a write is under way, nor for what is no renewal, nor after a write that was answered", () => {
+    const busy = leader({ request: writing("renew") });
+    const observed: Event = { type: "lease-observed", lease: twin(), revision: "20" };
+    expect(run(busy, observed, 500).state).toBe(busy);
+    const annotated = lease("me", 20, { renewTime: "r10" });
+    for (const state of seenBy(leader(), annotated)) expect(state.name).toBe("leading");
+    const answered = run(leader({ unanswered: true, request: writing("renew") }), EVENTS["lease-written"], 500).state;
+    expect(seenBy(answered, twin(30))[1]).toMatchObject({ usurped: true });
+  });
+
+  it("is respected for its duration, then its Lease is taken as a stranger's", () => {
+    const yielded = run(leader({ watching: true }), { type: "lease-observed", lease: twin(), revision: "20" }, 1_000);
+    expect(summary(yielded)).toBe("following");
+    expect(nextDeadline(yielded.state)).toBe(16_000);
+    const renewed = run(yielded.state, { type: "lease-observed", lease: twin(21), revision: "21" }, 9_000).state;
+    expect(nextDeadline(renewed)).toBe(24_000);
+    const taken = run(renewed, { type: "time-passed" }, 24_000);
+    expect(taken.actions).toMatchObject([{ purpose: "take", transitions: 4, acquireTime: null }]);
+    expect(run(taken.state, EVENTS["lease-written"], 24_010).state).toMatchObject({ name: "leading", usurped: false });
+  });
+
+  it("is forgotten when the Lease names nobody or another, or is deleted", () => {
+    const yielded = follower({ observed: seen(twin()), usurped: true, watching: true });
+    for (const found of [lease("", 30), lease("other", 30), null]) {
+      const { state } = run(yielded, { type: "lease-observed", lease: found, revision: "30" }, 1_000);
+      expect(state).toMatchObject({ usurped: false });
+    }
+  });
+
+  it("keeps its Lease when we stand down, stop or are releasing", () => {
+    const yielded = follower({ observed: seen(twin()), usurped: true });
+    expect(summary(run(yielded, { type: "candidacy-changed", stands: false }, 1_000))).toBe("following");
+    expect(summary(run(yielded, { type: "stop-requested" }, 1_000))).toBe("stopped finish-stop");
+    const refused = run(releaser({ stopping: true }), { type: "write-refused" }, 100);
+    expect(summary(run(refused.state, { type: "lease-read", lease: twin() }, 200))).toBe("stopped finish-stop");
+  });
+
+  it("is told from what an earlier run has left: that is there at first sight, and does not change", () => {
+    const first = run(follower({ request: { kind: "read" } }), { type: "lease-read", lease: lease("me") }, 5);
+    expect(summary(first)).toBe("following take");
+    const idle = run(
+      follower({ stands: false, watching: true, observed: seen(null) }),
+      { type: "lease-observed", lease: twin(), revision: "20" },
+      5,
+    );
+    expect(summary(idle)).toBe("following");
+    expect(idle.state).toMatchObject({ usurped: true });
   });
 });

@@ -12,6 +12,11 @@ import { type LeaseObject, sameRecord } from "./lease.ts";
  * duration from when they saw it, which is later: the holder has stopped before anyone may begin. (4) An answer that
  * comes late makes nobody leader: what counts is when its request was sent.
  *
+ * Two daemons under one identity (a copied configuration, or kube-vip and vipcast on one node) would each take the
+ * other's renewals for its own. So a record that names us and that we did not write is another's: whoever sees one stops
+ * acting, and respects it as a stranger's until nobody renews it any more. What an earlier run has left is adopted at
+ * once all the same, because it is there when the Lease is first seen, and does not change.
+ *
  * Where this departs from client-go: a watch may report changes, so that a candidate need not poll and learns of a
  * release at once; a holder that sees its Lease deleted or taken stops at once instead of at its next renewal; and a
  * candidate can stand down, which releases the Lease.
@@ -49,6 +54,10 @@ interface Shared {
   readonly request: Request | null;
   /** Writes refused in a row; from the second on we wait before trying again. */
   readonly refusals: number;
+  /** A write of ours got no answer: a record that names us may be what became of it. */
+  readonly unanswered: boolean;
+  /** Another daemon renews the Lease under our identity. */
+  readonly usurped: boolean;
 }
 
 export interface Following extends Shared {
@@ -136,6 +145,8 @@ export function initial(now: Instant): State {
     observed: null,
     request: null,
     refusals: 0,
+    unanswered: false,
+    usurped: false,
     nextAt: now,
   };
 }
@@ -197,17 +208,17 @@ function following(state: Following, event: Event, moment: Moment, config: Elect
     }
     case "lease-observed": {
       if (isOld(event.revision, state.observed)) return stay(state);
-      const changed = { ...state, observed: observe(state.observed, event.lease, now) };
+      const changed = attribute(state, event.lease, now, config);
       return state.request ? stay(changed) : pursue(changed, moment, config);
     }
     case "lease-read":
-      return pursue({ ...state, request: null, observed: observe(state.observed, event.lease, now) }, moment, config);
+      return pursue(attribute({ ...state, request: null }, event.lease, now, config), moment, config);
     case "lease-written":
       return written(state, event.lease, moment, config);
     case "write-refused":
       return read({ ...state, refusals: state.refusals + 1 });
     case "request-failed":
-      return stay({ ...state, request: null, nextAt: retryAt(event.retryAfterMillis, moment, config) });
+      return stay({ ...failed(state), nextAt: retryAt(event.retryAfterMillis, moment, config) });
     default:
       return unreachable(event);
   }
@@ -216,7 +227,7 @@ function following(state: Following, event: Event, moment: Moment, config: Elect
 /** Our take succeeded. The Lease names us; whether we may act depends on when we asked. */
 function written(state: Following, lease: LeaseObject, moment: Moment, config: ElectionConfig): Step {
   const observed = observe(state.observed, lease, moment.now);
-  const settled = { ...state, observed, request: null, refusals: 0 };
+  const settled = { ...state, observed, request: null, refusals: 0, unanswered: false, usurped: false };
   if (state.request?.kind !== "write" || !state.stands) return pursue(settled, moment, config);
   const { sentAt } = state.request;
   const renewBy = Instant.add(sentAt, config.renewDeadlineMillis);
@@ -237,7 +248,7 @@ function pursue(state: Following, moment: Moment, config: ElectionConfig): Step 
   const { now } = moment;
   const { observed } = state;
   const record = observed?.lease?.record ?? null;
-  const isOurs = record?.holder === config.identity;
+  const isOurs = record?.holder === config.identity && !state.usurped;
   // A Lease that names us while we do not want it (an earlier run left it, or a take was answered late) only keeps
   // others waiting.
   if (isOurs && !state.stands) return enterReleasing(state, moment, config);
@@ -275,22 +286,21 @@ function leading(state: Leading, event: Event, moment: Moment, config: ElectionC
       if (event.lease?.record.holder !== config.identity) {
         return following(lost(state, now), event, moment, config);
       }
-      return stay({ ...state, observed: observe(state.observed, event.lease, now) });
-    case "lease-read":
+      return keep(state, event.lease, moment, config) ?? following(lost(state, now), event, moment, config);
+    case "lease-read": {
       if (event.lease?.record.holder !== config.identity) {
         return following(lost(state, now), event, moment, config);
       }
-      return retryRenewal(
-        { ...state, request: null, observed: observe(state.observed, event.lease, now) },
-        moment,
-        config,
-      );
+      const kept = attribute({ ...state, request: null }, event.lease, now, config);
+      return kept.usurped ? following(lost(state, now), event, moment, config) : retryRenewal(kept, moment, config);
+    }
     case "lease-written": {
       const sentAt = state.request?.kind === "write" ? state.request.sentAt : state.renewedAt;
       return stay({
         ...state,
         request: null,
         refusals: 0,
+        unanswered: false,
         observed: observe(state.observed, event.lease, now),
         renewedAt: sentAt,
         renewBy: Instant.add(sentAt, config.renewDeadlineMillis),
@@ -303,11 +313,19 @@ function leading(state: Leading, event: Event, moment: Moment, config: ElectionC
       const sentAt = state.request?.kind === "write" ? state.request.sentAt : now;
       const nextAt = Instant.add(event.retryAfterMillis === null ? sentAt : now, config.retryPeriodMillis);
       const asked = Instant.add(now, event.retryAfterMillis ?? 0);
-      return stay({ ...state, request: null, nextAt: nextAt > asked ? nextAt : asked });
+      return stay({ ...failed(state), nextAt: nextAt > asked ? nextAt : asked });
     }
     default:
       return unreachable(event);
   }
+}
+
+/** What a watch says of our own Lease; null when another daemon has written it in our name. */
+function keep(state: Leading, lease: LeaseObject, { now }: Moment, config: ElectionConfig): Step | null {
+  // Perhaps the write under way, which its answer tells better.
+  if (state.request?.kind === "write") return stay(state);
+  const kept = attribute(state, lease, now, config);
+  return kept.usurped ? null : stay(kept);
 }
 
 /** The Lease is still ours but changed under us: renew on its new resourceVersion, though not in a tight loop. */
@@ -327,7 +345,7 @@ function releasing(state: Releasing, event: Event, moment: Moment, config: Elect
   const { now } = moment;
   switch (event.type) {
     case "time-passed":
-      if (now >= state.giveUpAt) return endRelease({ ...state, request: null }, false, moment, config);
+      if (now >= state.giveUpAt) return endRelease(failed(state), false, moment, config);
       return state.request || !Instant.isDue(state.nextAt, now) ? stay(state) : release(state, moment, config);
     case "candidacy-changed":
       return stay({ ...state, stands: event.stands && !state.stopping });
@@ -339,20 +357,20 @@ function releasing(state: Releasing, event: Event, moment: Moment, config: Elect
     case "watch-changed":
       return stay({ ...state, watching: event.watching });
     case "lease-observed":
-      if (isOld(event.revision, state.observed)) return stay(state);
-      return stay({ ...state, observed: observe(state.observed, event.lease, now) });
+      if (isOld(event.revision, state.observed) || state.request?.kind === "write") return stay(state);
+      return stay(attribute(state, event.lease, now, config));
     case "lease-read":
-      return release({ ...state, request: null, observed: observe(state.observed, event.lease, now) }, moment, config);
+      return release(attribute({ ...state, request: null }, event.lease, now, config), moment, config);
     case "lease-written": {
       const observed = observe(state.observed, event.lease, now);
       const wasRelease = state.request?.kind === "write" && state.request.purpose === "release";
-      const settled = { ...state, request: null, observed };
+      const settled = { ...state, request: null, observed, unanswered: false };
       return wasRelease ? endRelease(settled, true, moment, config) : release(settled, moment, config);
     }
     case "write-refused":
       return read(state);
     case "request-failed":
-      return stay({ ...state, request: null, nextAt: Instant.add(now, config.retryPeriodMillis) });
+      return stay({ ...failed(state), nextAt: Instant.add(now, config.retryPeriodMillis) });
     default:
       return unreachable(event);
   }
@@ -368,6 +386,8 @@ function enterReleasing(state: Following | Leading, moment: Moment, config: Elec
     observed: state.observed,
     request: state.request,
     refusals: 0,
+    unanswered: state.unanswered,
+    usurped: state.usurped,
     nextAt: null,
     giveUpAt: Instant.add(moment.now, patience),
   };
@@ -377,7 +397,7 @@ function enterReleasing(state: Following | Leading, moment: Moment, config: Elec
 }
 
 function release(state: Releasing, moment: Moment, config: ElectionConfig): Step {
-  const isOurs = state.observed?.lease?.record.holder === config.identity;
+  const isOurs = state.observed?.lease?.record.holder === config.identity && !state.usurped;
   return isOurs ? write(state, "release", moment, config) : endRelease(state, true, moment, config);
 }
 
@@ -399,7 +419,7 @@ function read(state: Exclude<State, Stopped>): Step {
 
 function write(state: Exclude<State, Stopped>, purpose: Purpose, { now }: Moment, config: ElectionConfig): Step {
   const base = state.observed?.lease ?? null;
-  const wasOurs = base?.record.holder === config.identity;
+  const wasOurs = base?.record.holder === config.identity && !state.usurped;
   const isRelease = purpose === "release";
   const transitions = base?.record.transitions ?? 0;
   const action: Action = {
@@ -424,6 +444,32 @@ function observe(before: Observed | null, lease: LeaseObject | null, now: Instan
     (lease === null ? before.lease === null : before.lease !== null && sameRecord(before.lease.record, lease.record));
   return { lease, at: same ? before.at : now };
 }
+
+/**
+ * Takes over what was seen, and says whose it is. A record in our name that differs from the one before is ours only
+ * if a write of ours is without an answer; one such write can have been carried out, and no second.
+ */
+function attribute<S extends Exclude<State, Stopped>>(
+  state: S,
+  lease: LeaseObject | null,
+  now: Instant,
+  config: ElectionConfig,
+): S {
+  const { observed: before, request } = state;
+  const observed = observe(before, lease, now);
+  if (lease?.record.holder !== config.identity) return { ...state, observed, usurped: false };
+  // First sight: an earlier run's. Unchanged: whoever's it was before. A write under way: perhaps that.
+  const isNew = before !== null && !(before.lease && sameRecord(before.lease.record, lease.record));
+  if (!isNew || request?.kind === "write") return { ...state, observed };
+  return state.unanswered ? { ...state, observed, unanswered: false } : { ...state, observed, usurped: true };
+}
+
+/** The request under way got no answer. */
+const failed = <S extends Exclude<State, Stopped>>(state: S): S => ({
+  ...state,
+  request: null,
+  unanswered: state.unanswered || state.request?.kind === "write",
+});
 
 /** A watch may lag behind an answer that we already have. resourceVersions of one kind compare as numbers. */
 const isOld = (revision: string, observed: Observed | null): boolean =>
