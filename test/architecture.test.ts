@@ -33,6 +33,7 @@ const RULES: Readonly<Record<string, Rule>> = {
   "linux/io": { may: [...BASE, "linux/wire", "ports", "telemetry"] },
   kube: { may: [...BASE, "ports", "telemetry"] },
   "kube/election": { may: [...BASE, "ports", "telemetry", "kube"] },
+  etcd: { may: [...BASE, "ports", "telemetry"] },
   vip: { may: BASE, pure: true },
   config: { may: BASE, pure: true },
   telemetry: { may: ["base"] },
@@ -47,6 +48,7 @@ const RULES: Readonly<Record<string, Rule>> = {
       "linux/io",
       "kube",
       "kube/election",
+      "etcd",
       "vip",
       "config",
       "telemetry",
@@ -58,7 +60,7 @@ const RULES: Readonly<Record<string, Rule>> = {
 };
 
 /** Files of a shell folder that are pure all the same. */
-const PURE_FILES = ["kube/election/fsm.ts", "kube/election/members.ts"];
+const PURE_FILES = ["kube/election/fsm.ts", "kube/election/members.ts", "etcd/election-fsm.ts"];
 
 /** The only file that reads a clock, a timer or a random number. */
 const CLOCK_FILE = "linux/io/system-clock.ts";

@@ -47,14 +47,6 @@ export const KUBE_VIP_ONLY: readonly KubeVipOption[] = [
     `asks for WireGuard mode, which ${NOT_YET}: use bgp_enable, or vip_arp`,
   ),
   row(
-    "leaderElectionType",
-    null,
-    "text",
-    "kubernetes",
-    "refused",
-    `other than "kubernetes" ${NOT_YET}: vipcast elects by Leases`,
-  ),
-  row(
     "annotations",
     "annotation",
     "text",
@@ -141,10 +133,6 @@ export const KUBE_VIP_ONLY: readonly KubeVipOption[] = [
   row(null, "vip_peers", "text", "", "ignored", "has no effect in kube-vip either"),
   row(null, "bgp_interface", "text", "", "ignored", "has no effect in kube-vip either"),
   row("autodetectcp", "cp_detect", "bool", "false", "ignored", NOT_YET),
-  row("etcdCACert", null, "text", "", "ignored", "has no effect: vipcast elects by Leases"),
-  row("etcdCert", null, "text", "", "ignored", "has no effect: vipcast elects by Leases"),
-  row("etcdKey", null, "text", "", "ignored", "has no effect: vipcast elects by Leases"),
-  row("etcdEndpoints", null, "text", "", "ignored", "has no effect: vipcast elects by Leases"),
   row(
     "loseLeadership",
     "vip_loseleadership",

@@ -170,6 +170,26 @@ const SAMPLES: Record<string, readonly [readonly [string, unknown], readonly [st
     ["true", false],
     ["false", true],
   ],
+  "election.type": [
+    ["kubernetes", "kubernetes"],
+    ["etcd", "etcd"],
+  ],
+  "etcd.endpoints": [
+    ["https://10.0.0.1:2379", ["https://10.0.0.1:2379"]],
+    ["http://10.0.0.1:2379,http://[fd00::1]:2379", ["http://10.0.0.1:2379", "http://[fd00::1]:2379"]],
+  ],
+  "etcd.caFile": [
+    ["/etc/etcd/ca.crt", "/etc/etcd/ca.crt"],
+    ["/ca", "/ca"],
+  ],
+  "etcd.certFile": [
+    ["/etc/etcd/client.crt", "/etc/etcd/client.crt"],
+    ["/crt", "/crt"],
+  ],
+  "etcd.keyFile": [
+    ["/etc/etcd/client.key", "/etc/etcd/client.key"],
+    ["/key", "/key"],
+  ],
   "election.leaseDurationSeconds": [
     ["20", 20],
     ["30", 30],
@@ -654,6 +674,32 @@ describe("refusals", () => {
       '--leaseDuration: must be a whole number, not "x"',
       "port: must be a whole number from 1 to 65535",
     ]);
+  });
+  it("elections in etcd without endpoints, with half a key pair, or for Services", () => {
+    const text = refusal({ ...ARP, svc_enable: "true" }, { leaderElectionType: "etcd", etcdCert: "/crt" });
+    expect(text).toMatch(/etcd\.endpoints.*no endpoint is given/);
+    expect(text).toMatch(/a client certificate and its key go together/);
+    expect(text).toMatch(/for the control plane only/);
+    expect(refusal(ARP, { etcdEndpoints: "https://10.0.0.1:2379" })).toMatch(/etcd is not asked/);
+    expect(refusal(ARP, { leaderElectionType: "etcd", etcdEndpoints: "10.0.0.1:2379" })).toMatch(
+      /must be like https:\/\/10\.0\.0\.1:2379/,
+    );
+  });
+  it("elections in etcd as kube-vip is told of them", () => {
+    const it = settings(ARP, {
+      leaderElectionType: "etcd",
+      etcdEndpoints: "https://10.0.0.1:2379/,https://10.0.0.2:2379",
+      etcdCACert: "/ca.crt",
+      etcdCert: "/client.crt",
+      etcdKey: "/client.key",
+    });
+    expect(it.etcd).toEqual({
+      endpoints: ["https://10.0.0.1:2379", "https://10.0.0.2:2379"],
+      caFile: "/ca.crt",
+      certFile: "/client.crt",
+      keyFile: "/client.key",
+    });
+    expect(settings(ARP).etcd).toBeNull();
   });
   it("Leases that client-go would not accept", () => {
     expect(refusal({ ...ARP, vip_renewdeadline: "15" })).toContain("must be less than the Lease's duration");

@@ -1,6 +1,7 @@
 import { familyOf, type IpAddress, isLinkLocal, parseIp } from "../addr/ip.ts";
 import { resolveDynamic, resolvePeer } from "./resolve-peers.ts";
 import { selectorsOf } from "./resolve-policy.ts";
+import { resolveEtcd } from "./resolve-etcd.ts";
 import type { Report } from "./resolve-session.ts";
 import type { Config, Peer } from "./schema.ts";
 import type {
@@ -45,6 +46,7 @@ export function resolve(
     controlPlane: config.controlPlane.enabled ? resolveControlPlane(config, complain) : null,
     services: config.services.enabled ? resolveServices(config, complain) : null,
     election: resolveElection(config.election, complain),
+    etcd: resolveEtcd(config, complain),
     bgp: mode === "bgp" || mode === "auto" ? resolveBgp(config.bgp, single, complain, warn) : null,
     arp: { intervalMillis: config.arp.intervalMillis },
     fallback: config.fallback,
@@ -140,7 +142,7 @@ function leaseOf(text: string): LeaseSettings {
 }
 
 /** The rules of client-go: a holder must have given up before anyone may take the Lease. */
-function resolveElection(election: ElectionSettings, complain: Report): ElectionSettings {
+function resolveElection(election: Config["election"], complain: Report): ElectionSettings {
   const { leaseDurationSeconds: lease, renewDeadlineSeconds: deadline, retryPeriodSeconds: retry } = election;
   if (deadline >= lease)
     complain(
@@ -154,7 +156,7 @@ function resolveElection(election: ElectionSettings, complain: Report): Election
       `1.2 times the retry period (vip_retryperiod, ${retry} s) must be less than the renew deadline (vip_renewdeadline, ${deadline} s)`,
       "for example 15, 10 and 2 for duration, deadline and retry",
     );
-  return election;
+  return { leaseDurationSeconds: lease, renewDeadlineSeconds: deadline, retryPeriodSeconds: retry };
 }
 
 function resolveBgp(

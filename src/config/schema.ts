@@ -13,6 +13,7 @@ import {
 } from "./leaves.ts";
 import { named } from "./option-names.ts";
 import { Bgp } from "./schema-bgp.ts";
+import { Etcd } from "./schema-etcd.ts";
 
 export { DynamicNeighbour, Peer } from "./schema-peer.ts";
 export type { ExportRule } from "./schema-policy.ts";
@@ -197,6 +198,13 @@ const Services = z.strictObject({
 });
 
 const Election = z.strictObject({
+  type: named(
+    z
+      .enum(["kubernetes", "etcd"], { error: "must be kubernetes or etcd" })
+      .default("kubernetes")
+      .describe("Where elections are held: Leases of the Kubernetes API, or keys in etcd (control plane only)."),
+    { form: "text", flag: "leaderElectionType", env: ["vipcast_election_type"] },
+  ),
   leaseDurationSeconds: named(
     seconds(1, 86_400).default(15).describe("How long a Lease that is not renewed is respected."),
     {
@@ -254,7 +262,8 @@ export const Config = z
     ),
     controlPlane: ControlPlane.prefault({}).describe("The VIP of the Kubernetes API."),
     services: Services.prefault({}).describe("The VIPs of Services of type LoadBalancer."),
-    election: Election.prefault({}).describe("Timing of all Leases."),
+    election: Election.prefault({}).describe("Elections."),
+    etcd: Etcd.prefault({}).describe("Elections in etcd."),
     bgp: Bgp.prefault({}).describe("BGP sessions."),
     arp: z
       .strictObject({

@@ -24,6 +24,8 @@ export interface Settings {
   readonly controlPlane: ControlPlaneSettings | null;
   readonly services: ServicesSettings | null;
   readonly election: ElectionSettings;
+  /** Null: elections are by Leases. */
+  readonly etcd: EtcdSettings | null;
   /** Null in mode `arp`. */
   readonly bgp: BgpSettings | null;
   readonly arp: {
@@ -125,6 +127,14 @@ export interface ServicesSettings {
 }
 
 /** client-go's three numbers: `lease` > `renewDeadline` > 1.2 × `retryPeriod`. */
+/** Client URLs without a path, and PEM files; null where there is none. */
+export interface EtcdSettings {
+  readonly endpoints: readonly string[];
+  readonly caFile: string | null;
+  readonly certFile: string | null;
+  readonly keyFile: string | null;
+}
+
 export interface ElectionSettings {
   readonly leaseDurationSeconds: number;
   readonly renewDeadlineSeconds: number;

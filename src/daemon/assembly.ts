@@ -34,6 +34,7 @@ import { BfdSessions } from "./bfd-sessions.ts";
 import { BgpRuntime } from "./bgp.ts";
 import { type Election, Elections } from "./elections.ts";
 import { Membership } from "./membership.ts";
+import { etcdElections } from "./etcd-elections.ts";
 import { NodeDaemon } from "./node.ts";
 import { pause } from "./pause.ts";
 import { ownNamespace, policyOf } from "./policy.ts";
@@ -96,7 +97,7 @@ export class Manager {
     // Renewals have connections of their own: they wait for no list, and no list can use up what they may ask for.
     const leaseClient = this.#connect();
     this.#membership = this.#createMembership(leaseClient);
-    const elections = new Elections((plan) => this.#startElection(plan, leaseClient));
+    const elections = new Elections(this.#electionsInEtcd() ?? ((plan) => this.#startElection(plan, leaseClient)));
     this.#elections = elections;
     if (bgp) this.#bgp = this.#createBgp(bgp, network, client);
     const announcer = new Announcer({
@@ -193,6 +194,17 @@ export class Manager {
     if (found !== ADMIN_KUBECONFIG || address !== null || !controlPlane) return { kubeconfigPath: found, ...server };
     const local = `https://127.0.0.1:${controlPlane.port}`;
     return { kubeconfigPath: found, server: local, tlsServerName: API_SERVER_NAME };
+  }
+
+  /** Null with elections by Leases. */
+  #electionsInEtcd(): ((plan: LeasePlan) => Election) | null {
+    const { etcd, election } = this.#settings;
+    if (etcd === null) return null;
+    return etcdElections(etcd, election, {
+      ...{ clock: systemClock, entropy: systemEntropy, log: this.#log },
+      identity: this.#policy.node,
+      replan: () => this.#node?.replan(),
+    });
   }
 
   #startElection(plan: LeasePlan, client: KubeClient): Election {

@@ -93,10 +93,18 @@ function volumesOf(settings: Settings, inCluster: boolean): readonly Volume[] {
   const caFile = settings.controlPlane?.healthCheck?.caFile ?? null;
   if (caFile !== null)
     volumes.push({ name: "health-check-ca", path: caFile, mountPath: caFile, type: "File", readOnly: true });
+  etcdFiles(settings).forEach((path, index) =>
+    volumes.push({ name: `etcd-${index + 1}`, path, mountPath: path, type: "File", readOnly: true }),
+  );
   passwordFiles(settings).forEach((path, index) =>
     volumes.push({ name: `bgp-password-${index + 1}`, path, mountPath: path, type: "File", readOnly: true }),
   );
   return volumes;
+}
+
+function etcdFiles({ etcd }: Settings): readonly string[] {
+  const files = etcd === null ? [] : [etcd.caFile, etcd.certFile, etcd.keyFile];
+  return [...new Set(files.filter((path) => path !== null))];
 }
 
 function passwordFiles({ bgp }: Settings): readonly string[] {
