@@ -202,6 +202,10 @@ const SAMPLES: Record<string, readonly [readonly [string, unknown], readonly [st
     ["1", 1],
     ["3", 3],
   ],
+  "election.addressLifetimes": [
+    ["false", false],
+    ["true", true],
+  ],
   "bgp.localAs": [
     ["64512", 64512],
     ["4200000000", 4_200_000_000],
@@ -709,8 +713,11 @@ describe("refusals", () => {
         leaseDurationSeconds: 5,
         renewDeadlineSeconds: 3,
         retryPeriodSeconds: 1,
+        addressLifetimes: true,
       },
     );
+    const narrow = { vip_leaseduration: "4", vip_renewdeadline: "3", vip_retryperiod: "1" };
+    expect(settings({ ...ARP, ...narrow }).election.addressLifetimes).toBe(false);
   });
   it("nothing to do, and a control plane without an address", () => {
     expect(refusal({ vip_arp: "true" })).toContain("nothing to announce");

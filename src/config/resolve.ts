@@ -156,7 +156,9 @@ function resolveElection(election: Config["election"], complain: Report): Electi
       `1.2 times the retry period (vip_retryperiod, ${retry} s) must be less than the renew deadline (vip_renewdeadline, ${deadline} s)`,
       "for example 15, 10 and 2 for duration, deadline and retry",
     );
-  return { leaseDurationSeconds: lease, renewDeadlineSeconds: deadline, retryPeriodSeconds: retry };
+  // An address must not expire before the deadline, and the kernel may take a second longer than it should.
+  const addressLifetimes = election.addressLifetimes && lease - deadline >= 2;
+  return { leaseDurationSeconds: lease, renewDeadlineSeconds: deadline, retryPeriodSeconds: retry, addressLifetimes };
 }
 
 function resolveBgp(

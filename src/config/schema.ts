@@ -223,6 +223,14 @@ const Election = z.strictObject({
       .describe("Time between two attempts; 1.2 times this must be less than the renew deadline."),
     { form: "integer", flag: "leaseRetry", env: ["vip_retryperiod"] },
   ),
+  addressLifetimes: named(
+    bool()
+      .default(true)
+      .describe(
+        "The kernel removes an elected VIP before another node may take it, also when the daemon hangs. Needs 2 s between renew deadline and duration.",
+      ),
+    { form: "bool", flag: "addressLifetimes", env: ["vipcast_address_lifetimes"] },
+  ),
 });
 
 /** The file. Sections may be left out; what is left out has its default. */

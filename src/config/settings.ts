@@ -139,6 +139,8 @@ export interface ElectionSettings {
   readonly leaseDurationSeconds: number;
   readonly renewDeadlineSeconds: number;
   readonly retryPeriodSeconds: number;
+  /** Elected VIPs expire in the kernel; never with less than 2 s between deadline and duration. */
+  readonly addressLifetimes: boolean;
 }
 
 export interface BgpSettings {

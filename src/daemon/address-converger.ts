@@ -3,6 +3,7 @@ import type { IpAddress } from "../addr/ip.ts";
 import { type InterfaceAddress, type KernelNetwork, NetlinkRefused } from "../ports/network.ts";
 import { emit } from "../telemetry/events.ts";
 import type { AddressPlan } from "../vip/plan.ts";
+import type { AddressLifetimes } from "./address-lifetimes.ts";
 
 /**
  * Makes the VIPs on this machine's interfaces equal to the plan. It begins each time with what the kernel says, so it
@@ -13,14 +14,21 @@ export class AddressConverger {
   readonly #network: KernelNetwork;
   readonly #kernel: Pick<KernelNetwork, "addresses">;
   readonly #log: Logger;
+  readonly #lifetimes: Pick<AddressLifetimes, "secondsFor">;
   /** Why an address could not be added or removed, by address; logged when it changes. */
   readonly #failures = new Map<IpAddress, string>();
 
   /** @param kernel  what to read the addresses from: as `network`, but never refusing */
-  constructor(network: KernelNetwork, kernel: Pick<KernelNetwork, "addresses">, log: Logger) {
+  constructor(
+    network: KernelNetwork,
+    kernel: Pick<KernelNetwork, "addresses">,
+    log: Logger,
+    lifetimes: Pick<AddressLifetimes, "secondsFor"> = FOR_EVER,
+  ) {
     this.#network = network;
     this.#kernel = kernel;
     this.#log = log;
+    this.#lifetimes = lifetimes;
   }
 
   get failures(): ReadonlyMap<IpAddress, string> {
@@ -39,7 +47,7 @@ export class AddressConverger {
       }
       this.#attempt(plan.address, () => {
         if (found) this.#network.removeAddress(found);
-        this.#network.addAddress(plan);
+        this.#network.addAddress({ ...plan, validSeconds: this.#lifetimes.secondsFor(plan) });
         emit(
           this.#log,
           "address.added",
@@ -80,6 +88,8 @@ export class AddressConverger {
     }
   }
 }
+
+const FOR_EVER = { secondsFor: () => null };
 
 const placeOf = ({ address, interfaceIndex }: Pick<InterfaceAddress, "address" | "interfaceIndex">): string =>
   `${interfaceIndex} ${address}`;

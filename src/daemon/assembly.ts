@@ -8,6 +8,7 @@ import { existsSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import type { Logger } from "pino";
+import { Instant } from "../base/time.ts";
 import type { BgpSettings, HealthCheckSettings, Settings } from "../config/settings.ts";
 import { ListWatch } from "../kube/cache.ts";
 import { connectKube, type KubeClient } from "../kube/client.ts";
@@ -130,6 +131,7 @@ export class Manager {
       slices: services ? follow(scoped(ENDPOINT_SLICES, within), endpointSliceFact) : null,
       nodes: follow(NODES, nodeFact),
       elections,
+      lendsAddresses: this.#settings.election.addressLifetimes,
       ...(this.#membership ? { membership: this.#membership } : {}),
       probe,
       speaker: this.#bgp?.speaker ?? null,
@@ -238,6 +240,10 @@ export class Manager {
     return {
       get fact() {
         return elector.view;
+      },
+      get heldUntil() {
+        const { isHolder, renewedAt } = elector.view;
+        return isHolder && renewedAt !== null ? Instant.add(renewedAt, leaseDurationSeconds * 1000) : null;
       },
       setCandidate: (stands) => elector.setCandidate(stands),
       stop: () => elector.stop(),

@@ -1,9 +1,12 @@
+import type { Instant } from "../base/time.ts";
 import type { LeaseFact } from "../vip/snapshot.ts";
 import type { LeasePlan } from "../vip/plan.ts";
 
 /** One running election, as far as the daemon needs to know it. */
 export interface Election {
   readonly fact: LeaseFact;
+  /** While it is held: until when nobody else may take it. */
+  readonly heldUntil?: Instant | null;
   setCandidate(stands: boolean): void;
   /** Gives up what is held and ends; resolves once the Lease is released or the API server did not answer in time. */
   stop(): Promise<void>;
@@ -25,6 +28,11 @@ export class Elections {
   /** Facts of all running elections by "namespace/name". */
   facts(): ReadonlyMap<string, LeaseFact> {
     return new Map([...this.#running].map(([key, election]) => [key, election.fact]));
+  }
+
+  /** Null when the Lease is not held. */
+  heldUntil(lease: string): Instant | null {
+    return this.#running.get(lease)?.heldUntil ?? null;
   }
 
   converge(leases: ReadonlyMap<string, LeasePlan>): void {

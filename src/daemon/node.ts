@@ -22,6 +22,7 @@ import { firstClosed } from "../vip/gates.ts";
 import { type AddressPlan, plan, type Plan, type VipPlan } from "../vip/plan.ts";
 import type { InterfaceFact, MembersFact, Policy, ProbeFact, Snapshot } from "../vip/snapshot.ts";
 import { AddressConverger } from "./address-converger.ts";
+import { AddressLifetimes } from "./address-lifetimes.ts";
 import type { Elections } from "./elections.ts";
 import { KernelView } from "./kernel-view.ts";
 import { recordingFile, report } from "./report.ts";
@@ -44,6 +45,8 @@ export interface NodeParts {
   readonly slices: Cache<EndpointSliceFact> | null;
   readonly nodes: Cache<NodeFact>;
   readonly elections: Elections;
+  /** Whether elected addresses expire in the kernel when they are not extended; no when left out. */
+  readonly lendsAddresses?: boolean;
   /** Absent where Services are not spread over members. */
   readonly membership?: { readonly fact: MembersFact | null };
   readonly probe: { readonly fact: ProbeFact } | null;
@@ -106,6 +109,7 @@ export class NodeDaemon {
   readonly #parts: NodeParts;
   readonly #kernel: KernelView;
   readonly #addresses: AddressConverger;
+  readonly #lifetimes: AddressLifetimes | null;
   readonly #alarm: Alarm;
   readonly #soon: Alarm;
   readonly #startedAt: Date;
@@ -128,7 +132,10 @@ export class NodeDaemon {
   constructor(parts: NodeParts) {
     this.#parts = parts;
     this.#kernel = new KernelView(parts.network, parts.log);
-    this.#addresses = new AddressConverger(parts.network, this.#kernel, parts.log);
+    const { clock, log, network, elections } = parts;
+    const heldUntil = (lease: string): Instant | null => elections.heldUntil(lease);
+    this.#lifetimes = parts.lendsAddresses ? new AddressLifetimes({ clock, log, network, heldUntil }) : null;
+    this.#addresses = new AddressConverger(network, this.#kernel, log, this.#lifetimes ?? undefined);
     this.#alarm = parts.clock.alarm(() => this.replan());
     this.#soon = parts.clock.alarm(() => this.replan());
     this.#startedAt = parts.clock.wallTime();
@@ -217,6 +224,7 @@ export class NodeDaemon {
     this.#closed = true;
     this.#alarm.close();
     this.#soon.close();
+    this.#lifetimes?.close();
   }
 
   ready(): boolean {
@@ -334,6 +342,7 @@ export class NodeDaemon {
     this.#plan = next;
     const addresses = new Map([...next.addresses, ...this.#lingering]);
     this.#addresses.add(addresses);
+    this.#lifetimes?.follow(addresses);
     this.#routesAreComplete ||= next.complete;
     speaker?.setRoutes(next.routes, { complete: this.#routesAreComplete });
     announcer.setVips(this.#segmentVips(next));

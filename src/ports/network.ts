@@ -30,6 +30,8 @@ export interface AddressToAdd {
   readonly prefixLength: number;
   /** Scope host (only valid on this machine) instead of global. */
   readonly scopeHost: boolean;
+  /** The kernel removes it after so many seconds by itself; null or left out: never. */
+  readonly validSeconds?: number | null;
 }
 
 export interface Route {
@@ -64,6 +66,8 @@ export interface KernelNetwork {
   links(): readonly Link[];
   addresses(): readonly InterfaceAddress[];
   addAddress(address: AddressToAdd): void;
+  /** Gives an address that is there, and ours, a new lifetime from now. */
+  extendAddress(address: AddressToAdd): void;
   removeAddress(address: Pick<InterfaceAddress, "interfaceIndex" | "address" | "prefixLength">): void;
   routes(filter: { readonly table: number; readonly protocol: number }): readonly Route[];
   /** Adds the route, or replaces the next hops of the one with the same prefix, table and protocol. */

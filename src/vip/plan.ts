@@ -46,6 +46,8 @@ export interface AddressPlan {
   readonly prefixLength: number;
   readonly interfaceIndex: number;
   readonly scopeHost: boolean;
+  /** The Lease by which this node has it, as "namespace/name"; left out where none decides. */
+  readonly heldBy?: string;
 }
 
 export interface LeasePlan {
@@ -206,6 +208,7 @@ function planControlPlane(draft: Draft): void {
       at,
       attach: true,
       lease: elected ? settings.lease : null,
+      heldBy: elected ? settings.lease : null,
       attributes: controlPlaneAttributes(policy.routing),
     });
   }
@@ -309,6 +312,7 @@ function planService(draft: Draft, service: ServiceFact, settings: ServicePolicy
     const { attach } = settings;
     const is = announce(draft, {
       ...{ owner: service.key, address, gates, at, attach, lease, attributes },
+      heldBy: decider.kind === "spread" ? decider.member : lease,
       ...(decider.kind === "spread" ? { chosen: decider.chosen.node } : {}),
     });
     if (is) announced.push(address);
@@ -339,6 +343,8 @@ interface Candidate {
   readonly at: InterfaceFact | null;
   readonly attach: boolean;
   readonly lease: LeaseName | null;
+  /** The Lease without which this node must not have it. */
+  readonly heldBy: LeaseName | null;
   readonly chosen?: string | null;
   readonly attributes: PlannedAttributes;
 }
@@ -351,7 +357,11 @@ function announce(draft: Draft, candidate: Candidate): boolean {
   const admitted = firstClosed(gates) === null;
   if (admitted && at && (attach || draft.path === "l2")) {
     const length = familyOf(address) === 4 ? policy.prefixLengths.ipv4 : policy.prefixLengths.ipv6;
-    draft.addresses.set(address, { address, prefixLength: length, interfaceIndex: at.index, scopeHost: at.loopback });
+    const here = { address, prefixLength: length, interfaceIndex: at.index, scopeHost: at.loopback };
+    // Of several owners of an address one that needs no Lease keeps it.
+    const earlier = draft.addresses.get(address);
+    const heldBy = earlier && earlier.heldBy === undefined ? null : candidate.heldBy;
+    draft.addresses.set(address, heldBy ? { ...here, heldBy: leaseText(heldBy) } : here);
   }
   if (draft.path === "l2") {
     if (admitted && at) draft.segments.set(address, at.index);

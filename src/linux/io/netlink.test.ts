@@ -100,6 +100,25 @@ describe.runIf(!needsRoot)("the kernel's network through rtnetlink", () => {
     });
   }
 
+  it("gives addresses a lifetime, extends it, and ends it; the kernel takes away what is not extended", async () => {
+    const entries = [vip("lo", "10.96.0.21", 32), vip("e0", "fd00::21", 128)];
+    const lifetime = (address: string): string | undefined =>
+      new RegExp(`${address}/[^]*?valid_lft (\\S+)`).exec(lan.ip("a", "addr show"))?.[1];
+    for (const entry of entries) {
+      network.addAddress({ ...entry, validSeconds: 500 });
+      expect(lifetime(entry.address)).toMatch(/^(500|499)sec$/);
+      network.extendAddress({ ...entry, validSeconds: 1000 });
+      expect(lifetime(entry.address)).toMatch(/^(1000|999)sec$/);
+      expect(find(entry.address)).toMatchObject({ owned: true });
+      network.extendAddress(entry);
+      expect(lifetime(entry.address)).toBe("forever");
+      network.extendAddress({ ...entry, validSeconds: 1 });
+    }
+    for (const { address } of entries) {
+      await until(`the kernel has taken ${address} away`, () => find(address) === undefined);
+    }
+  });
+
   it("gives an address global scope unless asked otherwise", () => {
     network.addAddress(vip("lo", "10.96.0.11", 32));
     expect(lan.ip("a", "addr show dev lo")).toContain("inet 10.96.0.11/32 scope global");

@@ -84,26 +84,35 @@ export class Netlink implements KernelNetwork {
   }
 
   addAddress(wanted: AddressToAdd): void {
-    const { interfaceIndex, address, prefixLength } = wanted;
+    const message = this.#messageOf(wanted);
+    const added = this.#socket.request(
+      `add address ${wanted.address}/${wanted.prefixLength}`,
+      { type: RTM.newAddress, flags: FLAG.create | FLAG.exclusive, payload: encodeAddress(message) },
+      [constants.errno.EEXIST],
+    );
+    if (added) this.#added.add(keyOf(message));
+  }
+
+  extendAddress(wanted: AddressToAdd): void {
+    const payload = encodeAddress(this.#messageOf(wanted));
+    const what = `extend address ${wanted.address}/${wanted.prefixLength}`;
+    this.#socket.request(what, { type: RTM.newAddress, flags: FLAG.replace, payload }, []);
+  }
+
+  #messageOf({ interfaceIndex, address, prefixLength, scopeHost, validSeconds }: AddressToAdd): AddressMessage {
     const v4 = isIpv4(address);
-    const message: AddressMessage = {
+    return {
       interfaceIndex,
       address,
       prefixLength,
       // A VIP moves between nodes: waiting for duplicate detection would only lengthen the gap.
       flags: v4 ? 0 : IFA_F.noDad,
-      scope: wanted.scopeHost ? SCOPE.host : SCOPE.universe,
+      scope: scopeHost ? SCOPE.host : SCOPE.universe,
       protocol: this.#addressProtocol,
       label: v4 ? labelFor(this.#nameOf(interfaceIndex), this.#addressProtocol) : "",
-      // Reachable for ever, never chosen as the source of the node's own connections.
-      lifetime: { preferredSeconds: 0, validSeconds: FOREVER },
+      // Never chosen as the source of the node's own connections.
+      lifetime: { preferredSeconds: 0, validSeconds: validSeconds ?? FOREVER },
     };
-    const added = this.#socket.request(
-      `add address ${address}/${prefixLength}`,
-      { type: RTM.newAddress, flags: FLAG.create | FLAG.exclusive, payload: encodeAddress(message) },
-      [constants.errno.EEXIST],
-    );
-    if (added) this.#added.add(keyOf(message));
   }
 
   removeAddress(unwanted: Pick<InterfaceAddress, "interfaceIndex" | "address" | "prefixLength">): void {
