@@ -19,6 +19,7 @@ export const apiServerLoss: Scenario = {
   name: "api-server-loss",
   summary: "one node's API server dies: its control-plane route goes, nothing else does",
   clientOnLan: false,
+  scenarios: ["H3"],
   manifestFlags: bgpFlags(),
   environment: bgpEnvironment,
   async play(lab) {

@@ -23,6 +23,7 @@ export const arp: Scenario = {
   name: "arp",
   summary: "one segment, elected VIP: the holder is lost and the client's neighbour entry moves",
   clientOnLan: true,
+  scenarios: ["G1", "G2"],
   manifestFlags: [...arpFlags(), ...LEASE_FLAGS],
   environment: electionEnvironment,
   async play(lab) {

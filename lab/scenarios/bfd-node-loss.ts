@@ -29,6 +29,7 @@ export const bfdNodeLoss: Scenario = {
   name: "bfd-node-loss",
   summary: `BFD at ${BFD.multiplier} × ${BFD.intervalMillis} ms: a node loses power, and the client hardly notices`,
   clientOnLan: false,
+  scenarios: ["D4", "E2"],
   // The embedded router has no BFD.
   routers: ["frr", "bird"],
   peering: { bfd: true },

@@ -38,6 +38,7 @@ export const daemonUpgrade: Scenario = {
   name: "daemon-upgrade",
   summary: "graceful restart: daemons are replaced one by one, also the only announcer of an address",
   clientOnLan: false,
+  scenarios: ["F1", "M1"],
   peering: { gracefulRestart: true },
   manifestFlags: bgpFlags(),
   environment: {

@@ -25,6 +25,7 @@ export const fallback: Scenario = {
   name: "fallback",
   summary: "mode auto: the router's BGP stops, ARP stands in, and BGP takes over again",
   clientOnLan: false,
+  scenarios: ["B15"],
   manifestFlags: [...autoFlags(), ...LEASE_FLAGS.slice(1)],
   environment: {
     ...bgpEnvironment,

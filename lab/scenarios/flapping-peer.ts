@@ -21,6 +21,7 @@ export const flappingPeer: Scenario = {
   name: "flapping-peer",
   summary: "a second router comes up and falls again and again: no storm, and the first one is not touched",
   clientOnLan: false,
+  scenarios: ["A13", "F7"],
   manifestFlags: bgpFlags(`${SECOND_ROUTER.address}:${SECOND_ROUTER.asn}::false`),
   environment: bgpEnvironment,
   async play(lab) {

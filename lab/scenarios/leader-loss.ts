@@ -22,6 +22,7 @@ export const leaderLoss: Scenario = {
   name: "leader-loss",
   summary: "elected mode: the holder loses power, loses the API, stops; never two holders",
   clientOnLan: false,
+  scenarios: ["G3", "G4"],
   manifestFlags: [...bgpFlags(), ...LEASE_FLAGS],
   environment: { ...bgpEnvironment, ...electionEnvironment },
   async play(lab) {

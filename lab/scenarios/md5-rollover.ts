@@ -16,6 +16,7 @@ export const md5Rollover: Scenario = {
   name: "md5-rollover",
   summary: "the password of the sessions changes on router and nodes; those with another router stay",
   clientOnLan: false,
+  scenarios: ["A2"],
   peering: { password: OLD },
   manifestFlags: bgpFlags(`${SECOND_ROUTER.address}:${SECOND_ROUTER.asn}:${OTHER}:false`),
   files: { [FILE]: `${OLD}\n` },

@@ -20,6 +20,7 @@ export const nodeLoss: Scenario = {
   name: "node-loss",
   summary: "a node loses power, a daemon crashes, a daemon hangs; each comes back",
   clientOnLan: false,
+  scenarios: ["D4", "D5", "F4"],
   manifestFlags: bgpFlags(),
   environment: bgpEnvironment,
   async play(lab) {

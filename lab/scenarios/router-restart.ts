@@ -15,6 +15,7 @@ export const routerRestart: Scenario = {
   name: "router-restart",
   summary: "the router's BGP is killed and started again: all routes are back within a retry",
   clientOnLan: false,
+  scenarios: ["A11", "F7"],
   manifestFlags: bgpFlags(),
   environment: bgpEnvironment,
   async play(lab) {

@@ -14,6 +14,7 @@ export const serviceLifecycle: Scenario = {
   name: "service-lifecycle",
   summary: "a Service is created, moved, made Local, scaled to zero and back, and deleted",
   clientOnLan: false,
+  scenarios: ["B1", "C1", "C2", "C4", "C8"],
   manifestFlags: bgpFlags(),
   environment: bgpEnvironment,
   async play(lab) {

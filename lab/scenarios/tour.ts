@@ -25,6 +25,7 @@ export const tour: Scenario = {
   name: "tour",
   summary: "announce, reach, lose a node's power, get it back, drain another, leave nothing behind",
   clientOnLan: false,
+  scenarios: ["B1", "C1", "D3", "D4", "D5", "H2"],
   manifestFlags: bgpFlags(),
   environment: bgpEnvironment,
   async play(lab) {
