@@ -1,4 +1,5 @@
 import { Agent, request } from "node:https";
+import type { FaultCommand } from "../kube/faults.ts";
 import { type Address, API_ADDRESS, API_PORT, type NodeName } from "../topology.ts";
 import type { ManifestObject } from "./manifests.ts";
 
@@ -115,6 +116,11 @@ export class Cluster {
       if (error instanceof ApiRefused && error.status === 404) return null;
       throw error;
     }
+  }
+
+  /** Only the embedded API server can be told to misbehave. */
+  async misbehave(command: FaultCommand): Promise<void> {
+    await this.#ask("POST", "/_lab/faults", command);
   }
 
   /** The same cluster with the same rights, reached another way. */

@@ -55,14 +55,24 @@ export interface KubeParts {
   readonly serviceAccount: ServiceAccount;
 }
 
+/** A kube-apiserver that can crash: its data is in etcd, which lives on. */
+export type Restartable = Pick<RealApiServer, "killApiServer" | "startApiServer">;
+
+export interface Kube {
+  readonly access: ApiAccess;
+  /** Null for the embedded one, which has its data in its memory. */
+  readonly restartable: Restartable | null;
+}
+
 /** Starts the API server in its own namespace, and the way in for the lab. Does not wait until it is ready. */
-export async function startKube(kind: KubeKind, identity: ApiIdentity, parts: KubeParts): Promise<ApiAccess> {
+export async function startKube(kind: KubeKind, identity: ApiIdentity, parts: KubeParts): Promise<Kube> {
+  let restartable: Restartable | null = null;
   switch (kind) {
     case "embedded":
       await startEmbedded(identity, parts);
       break;
     case "real":
-      await startReal(identity, parts);
+      restartable = await startReal(identity, parts);
       break;
   }
   const socketPath = `${parts.folder}/api.sock`;
@@ -75,7 +85,7 @@ export async function startKube(kind: KubeKind, identity: ApiIdentity, parts: Ku
   await front.firstLine;
   await writeFile(`${parts.folder}/ca.crt`, identity.caPem);
   await writeFile(`${parts.folder}/token`, identity.adminToken, { mode: 0o600 });
-  return { socketPath, caPem: identity.caPem, token: identity.adminToken };
+  return { access: { socketPath, caPem: identity.caPem, token: identity.adminToken }, restartable };
 }
 
 async function startEmbedded(identity: ApiIdentity, { processes, folder }: KubeParts): Promise<void> {
@@ -96,12 +106,15 @@ async function startEmbedded(identity: ApiIdentity, { processes, folder }: KubeP
   await server.firstLine;
 }
 
-async function startReal(identity: ApiIdentity, { namespace, folder, serviceAccount }: KubeParts): Promise<void> {
+async function startReal(
+  identity: ApiIdentity,
+  { namespace, folder, serviceAccount }: KubeParts,
+): Promise<RealApiServer> {
   const before = process.env["TMPDIR"];
   // The server makes a temporary folder of its own: in ours, so that it goes with it whatever happens.
   process.env["TMPDIR"] = folder;
   try {
-    await RealApiServer.start({
+    return await RealApiServer.start({
       address: API_ADDRESS.v4,
       port: API_PORT,
       certificate: identity.certificatePem,

@@ -10,12 +10,13 @@ import { waitFor } from "../wait.ts";
 import { ClientStream } from "./client-stream.ts";
 import { Cluster, type ServiceSpec } from "./cluster.ts";
 import { command } from "./command.ts";
-import { createIdentity, kubeconfig, type KubeKind, startKube } from "./kube-server.ts";
+import { createIdentity, kubeconfig, type KubeKind, type Restartable, startKube } from "./kube-server.ts";
 import { containerStart, documentsOf, serviceAccountOf } from "./manifests.ts";
 import { Namespaces } from "./namespaces.ts";
 import { Processes } from "./processes.ts";
 import { folderPrefix, prefixOf, removeTraces, tracesOf } from "./traces.ts";
 import { RackNode, statusSocketOf } from "./rack-node.ts";
+import { captureClaims, type WireClaim } from "./claims.ts";
 import { type LeaseSample, Sampler, type Sample } from "./sampler.ts";
 
 export interface RackOptions {
@@ -84,7 +85,12 @@ export class Rack {
     const identity = createIdentity();
     const namespace = namespaces.name("api");
     const serviceAccount = serviceAccountOf(accessRules);
-    const access = await startKube(options.kube, identity, { processes, namespace, folder, serviceAccount });
+    const { access, restartable } = await startKube(options.kube, identity, {
+      processes,
+      namespace,
+      folder,
+      serviceAccount,
+    });
     const cluster = new Cluster(access);
     await waitFor("the API server is ready", 60_000, () => cluster.isReady(), {
       everyMillis: 50,
@@ -131,7 +137,7 @@ export class Rack {
         return node;
       }),
     );
-    this.#parts = { namespaces, cluster, router, client, nodes };
+    this.#parts = { namespaces, cluster, restartable, router, client, nodes };
   }
 
   get namespaces(): Namespaces {
@@ -140,6 +146,11 @@ export class Rack {
 
   get cluster(): Cluster {
     return this.#built.cluster;
+  }
+
+  /** The API server as something that crashes and starts again; null for the embedded one. */
+  get restartable(): Restartable | null {
+    return this.#built.restartable;
   }
 
   get router(): RouterDriver {
@@ -163,6 +174,11 @@ export class Rack {
   /** Samples of the kernel's state in the namespace of a host, each change as it comes. */
   sampleKernel(host: string, onSample: (sample: Sample) => void): Sampler {
     return Sampler.ofKernel(this.processes, host, this.router.kernelProtocol, onSample);
+  }
+
+  /** Who claims addresses on the LAN, by ARP and neighbour discovery, as the host hears it. */
+  captureClaims(host: string, onClaim: (claim: WireClaim) => void): void {
+    captureClaims(this.processes, host, onClaim);
   }
 
   sampleLease(lease: string, onSample: (sample: LeaseSample) => void): Sampler {
@@ -279,6 +295,7 @@ export class Rack {
 interface RackParts {
   readonly namespaces: Namespaces;
   readonly cluster: Cluster;
+  readonly restartable: Restartable | null;
   readonly router: RouterDriver;
   readonly client: ClientStream;
   readonly nodes: readonly RackNode[];

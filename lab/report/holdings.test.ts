@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { type HoldingSample, holdingsOf, overlapMillis } from "./holdings.ts";
+import { changesOfHands, type HoldingSample, holdingsOf, longestOverlapMillis, overlapMillis } from "./holdings.ts";
 
 const change = (host: string, at: number, holds: boolean): HoldingSample => ({ host, at, previousAt: at - 15, holds });
 
@@ -30,5 +30,18 @@ describe("who held the address", () => {
   it("a host that holds it twice does not overlap with itself", () => {
     const samples = [change("n1", 100, true), change("n1", 200, false), change("n1", 300, true)];
     expect(overlapMillis(holdingsOf(samples, () => 1000))).toBe(0);
+  });
+
+  it("of several overlaps the longest counts where a bound is for each", () => {
+    const samples = [change("n1", 100, true), change("n2", 150, true), change("n1", 200, false)];
+    samples.push(change("n1", 300, true), change("n1", 500, false));
+    expect(longestOverlapMillis(holdingsOf(samples, () => 1000))).toBe(185);
+    expect(longestOverlapMillis([])).toBe(0);
+  });
+
+  it("claims in turn are changes of hands, claims in a row are not", () => {
+    expect(changesOfHands(["n1", "n1", "n2", "n2"])).toBe(1);
+    expect(changesOfHands(["n1", "n2", "n1", "n2"])).toBe(3);
+    expect(changesOfHands([])).toBe(0);
   });
 });

@@ -48,3 +48,21 @@ export function overlapMillis(holdings: readonly Holding[]): number {
   });
   return total;
 }
+
+/** The longest time without a break in which two different hosts held it. */
+export function longestOverlapMillis(holdings: readonly Holding[]): number {
+  let longest = 0;
+  holdings.forEach((a, index) => {
+    for (const b of holdings.slice(index + 1)) {
+      if (a.host !== b.host) longest = Math.max(longest, Math.min(a.to, b.to) - Math.max(a.from, b.from));
+    }
+  });
+  return longest;
+}
+
+/**
+ * How often an address changed hands on the wire. Two that claim it in turn make a change with each claim, so that more
+ * changes than takeovers are two holders.
+ */
+export const changesOfHands = (claimants: readonly string[]): number =>
+  claimants.filter((host, index) => index > 0 && host !== claimants[index - 1]).length;

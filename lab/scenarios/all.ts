@@ -10,6 +10,8 @@ import { md5Rollover } from "./md5-rollover.ts";
 import { nodeLoss } from "./node-loss.ts";
 import { routerRestart } from "./router-restart.ts";
 import { serviceLifecycle } from "./service-lifecycle.ts";
+import { split } from "./split.ts";
+import { splitSpread } from "./split-spread.ts";
 import { tour } from "./tour.ts";
 
 export const SCENARIOS: readonly Scenario[] = [
@@ -25,4 +27,6 @@ export const SCENARIOS: readonly Scenario[] = [
   bfdNodeLoss,
   md5Rollover,
   flappingPeer,
+  split,
+  splitSpread,
 ];

@@ -9,6 +9,15 @@ export const MAX_IDLE_SECONDS = 4;
 
 export const LEASE = { durationSeconds: 5, renewDeadlineSeconds: 3, retryPeriodSeconds: 1 } as const;
 
+interface LeaseTimes {
+  readonly durationSeconds: number;
+  readonly renewDeadlineSeconds: number;
+  readonly retryPeriodSeconds: number;
+}
+
+/** As short as whole seconds and a lifetime of addresses in the kernel allow, for scenarios with many takeovers. */
+export const SHORT_LEASE: LeaseTimes = { durationSeconds: 4, renewDeadlineSeconds: 2, retryPeriodSeconds: 1 };
+
 /**
  * What a step may take beyond the timers of the protocols: the way through the daemon, the API server, the router and
  * its command line, on a machine with two busy cores.
@@ -25,7 +34,9 @@ export const HOLD_BOUND_MILLIS = HOLD_TIME_SECONDS * 1000 + MARGIN_MILLIS;
  * From the loss of the holder until another one has the Lease: it is respected for its duration after the last renewal
  * that others have seen, and they look once per retry period, with client-go's jitter of up to 1.2 periods on top.
  */
-export const TAKEOVER_BOUND_MILLIS = (LEASE.durationSeconds + 2.2 * LEASE.retryPeriodSeconds) * 1000 + MARGIN_MILLIS;
+export const takeoverBoundMillis = ({ durationSeconds, retryPeriodSeconds }: LeaseTimes): number =>
+  (durationSeconds + 2.2 * retryPeriodSeconds) * 1000 + MARGIN_MILLIS;
+export const TAKEOVER_BOUND_MILLIS = takeoverBoundMillis(LEASE);
 
 /** From the start of a process until its sessions are up, connect retries included. */
 export const START_BOUND_MILLIS = 10_000;
@@ -36,12 +47,13 @@ export const START_BOUND_MILLIS = 10_000;
  */
 export const RECONNECT_BOUND_MILLIS = (MAX_IDLE_SECONDS + CONNECT_RETRY_SECONDS) * 1000 + MARGIN_MILLIS;
 
-export const LEASE_FLAGS = [
+export const leaseFlags = (lease: LeaseTimes): string[] => [
   "--leaderElection",
-  ...["--leaseDuration", `${LEASE.durationSeconds}`],
-  ...["--leaseRenewDuration", `${LEASE.renewDeadlineSeconds}`],
-  ...["--leaseRetry", `${LEASE.retryPeriodSeconds}`],
+  ...["--leaseDuration", `${lease.durationSeconds}`],
+  ...["--leaseRenewDuration", `${lease.renewDeadlineSeconds}`],
+  ...["--leaseRetry", `${lease.retryPeriodSeconds}`],
 ];
+export const LEASE_FLAGS = leaseFlags(LEASE);
 
 const common = (vip: Address): string[] => [
   ...["--address", `${vip.v4},${vip.v6}`, "--inCluster", "--taint", "--controlplane", "--services"],

@@ -47,7 +47,10 @@ export class AddressConverger {
       }
       this.#attempt(plan.address, () => {
         if (found) this.#network.removeAddress(found);
-        this.#network.addAddress({ ...plan, validSeconds: this.#lifetimes.secondsFor(plan) });
+        // Asked here and not in the plan: the process may have been stopped since that was made.
+        const validSeconds = this.#lifetimes.secondsFor(plan);
+        if (validSeconds === 0) return;
+        this.#network.addAddress({ ...plan, validSeconds });
         emit(
           this.#log,
           "address.added",

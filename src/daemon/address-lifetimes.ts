@@ -18,8 +18,8 @@ export interface LifetimeParts {
   readonly clock: Clock;
   readonly log: Logger;
   readonly network: Pick<KernelNetwork, "extendAddress">;
-  /** Until when nobody else may take this Lease; null when it is not ours, or nobody knows. */
-  readonly heldUntil: (lease: string) => Instant | null;
+  /** Until when nobody else may take this Lease; null when it is not ours, undefined where nobody can tell. */
+  readonly heldUntil: (lease: string) => Instant | null | undefined;
 }
 
 /** Lifetimes are whole seconds, and the kernel looks at them once a second: seen to be up to 0.4 s late. */
@@ -48,12 +48,12 @@ export class AddressLifetimes {
     this.#alarm = parts.clock.alarm(() => this.#extend());
   }
 
-  /** What to give an address that is put in place now, in seconds; null: for ever. */
+  /** What to give an address that is put in place now, in seconds; null: for ever. 0: it is not ours any more. */
   secondsFor(plan: AddressPlan): number | null {
     const { heldBy } = plan;
-    if (heldBy === undefined) return null;
-    const seconds = this.#secondsLeft(heldBy);
-    if (seconds !== null) this.#lend(plan, seconds);
+    if (heldBy === undefined || this.#parts.heldUntil(heldBy) === undefined) return null;
+    const seconds = this.#secondsLeft(heldBy) ?? 0;
+    if (seconds > 0) this.#lend(plan, seconds);
     return seconds;
   }
 
@@ -68,7 +68,7 @@ export class AddressLifetimes {
     }
     for (const plan of wanted.values()) {
       if (plan.heldBy === undefined || this.#lent.has(plan.address)) continue;
-      if (this.#parts.heldUntil(plan.heldBy) === null) continue;
+      if ((this.#parts.heldUntil(plan.heldBy) ?? null) === null) continue;
       this.#lent.set(plan.address, { plan, until: now, extendAt: now });
     }
     this.#arm();
@@ -106,7 +106,7 @@ export class AddressLifetimes {
 
   #secondsLeft(lease: string): number | null {
     const heldUntil = this.#parts.heldUntil(lease);
-    if (heldUntil === null) return null;
+    if (heldUntil === null || heldUntil === undefined) return null;
     const seconds = Math.floor((heldUntil - KERNEL_LATENESS_MILLIS - this.#parts.clock.now()) / 1000);
     return seconds >= 1 ? seconds : null;
   }

@@ -101,10 +101,12 @@ export class Manager {
     const elections = new Elections(this.#electionsInEtcd() ?? ((plan) => this.#startElection(plan, leaseClient)));
     this.#elections = elections;
     if (bgp) this.#bgp = this.#createBgp(bgp, network, client);
+    // Each ARP and NDP message is a claim: before one is sent or answered, the right to it is looked at once more.
+    const confirm = (): void => this.#node?.confirm();
     const announcer = new Announcer({
-      clock: systemClock,
+      clock: { ...systemClock, alarm: (ring) => systemClock.alarm(() => (confirm(), ring())) },
       segments,
-      taps: segmentTaps,
+      taps: { open: (index, onFrame) => segmentTaps.open(index, (frame) => (confirm(), onFrame(frame))) },
       log,
       arpRateMillis: arp.intervalMillis,
     });

@@ -5,7 +5,7 @@ import type { LeasePlan } from "../vip/plan.ts";
 /** One running election, as far as the daemon needs to know it. */
 export interface Election {
   readonly fact: LeaseFact;
-  /** While it is held: until when nobody else may take it. */
+  /** Until when nobody else may take it, null when it is not held; left out where that is not known. */
   readonly heldUntil?: Instant | null;
   setCandidate(stands: boolean): void;
   /** Gives up what is held and ends; resolves once the Lease is released or the API server did not answer in time. */
@@ -30,9 +30,10 @@ export class Elections {
     return new Map([...this.#running].map(([key, election]) => [key, election.fact]));
   }
 
-  /** Null when the Lease is not held. */
-  heldUntil(lease: string): Instant | null {
-    return this.#running.get(lease)?.heldUntil ?? null;
+  /** Until when nobody else may take it: null when it is not held, undefined where that is not known. */
+  heldUntil(lease: string): Instant | null | undefined {
+    const election = this.#running.get(lease);
+    return election?.fact.isHolder ? election.heldUntil : null;
   }
 
   converge(leases: ReadonlyMap<string, LeasePlan>): void {

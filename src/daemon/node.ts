@@ -115,6 +115,8 @@ export class NodeDaemon {
   readonly #startedAt: Date;
   readonly #startedInstant: Instant;
   #plan: Plan = EMPTY_PLAN;
+  /** Leases that the plan takes for held. */
+  #held: readonly string[] = [];
   #downSince: Instant | null;
   #links: readonly Link[] = [];
   #present: readonly InterfaceAddress[] = [];
@@ -133,7 +135,7 @@ export class NodeDaemon {
     this.#parts = parts;
     this.#kernel = new KernelView(parts.network, parts.log);
     const { clock, log, network, elections } = parts;
-    const heldUntil = (lease: string): Instant | null => elections.heldUntil(lease);
+    const heldUntil = (lease: string) => elections.heldUntil(lease);
     this.#lifetimes = parts.lendsAddresses ? new AddressLifetimes({ clock, log, network, heldUntil }) : null;
     this.#addresses = new AddressConverger(network, this.#kernel, log, this.#lifetimes ?? undefined);
     this.#alarm = parts.clock.alarm(() => this.replan());
@@ -165,13 +167,28 @@ export class NodeDaemon {
       while (this.#again) {
         this.#again = false;
         this.#soon.set(null);
-        this.#converge(plan(this.#snapshot()));
+        const snapshot = this.#snapshot();
+        this.#held = [...snapshot.leases].filter(([, fact]) => fact.isHolder).map(([lease]) => lease);
+        this.#converge(plan(snapshot));
       }
     } finally {
       this.#replanning = false;
       const ended = this.#parts.clock.now();
       this.#restUntil = Instant.add(ended, ended - began);
     }
+  }
+
+  /**
+   * Whoever is about to speak for a VIP asks first. A process that was stopped past its Lease may go on in any callback,
+   * and the one that would notice need not be the first.
+   */
+  confirm(): void {
+    if (!this.#stillHolds()) this.replan();
+  }
+
+  #stillHolds(): boolean {
+    const { elections } = this.#parts;
+    return this.#held.every((lease) => elections.heldUntil(lease) !== null);
   }
 
   /**
@@ -343,6 +360,10 @@ export class NodeDaemon {
     const addresses = new Map([...next.addresses, ...this.#lingering]);
     this.#addresses.add(addresses);
     this.#lifetimes?.follow(addresses);
+    if (!this.#stillHolds()) {
+      this.#again = true;
+      return;
+    }
     this.#routesAreComplete ||= next.complete;
     speaker?.setRoutes(next.routes, { complete: this.#routesAreComplete });
     announcer.setVips(this.#segmentVips(next));
