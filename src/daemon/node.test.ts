@@ -591,3 +591,60 @@ describe("the loop of a node", () => {
     expect(report.role).toBe("announces 0 of 1 VIPs");
   });
 });
+
+describe("a process that was stopped past its Lease", () => {
+  /** A Lease that is held when the plan is made, and lost when it is carried out. */
+  function lapsing() {
+    let reads = 0;
+    let lapsesAfter = Infinity;
+    const elections = new Elections(() => ({
+      get fact(): LeaseFact {
+        const isHolder = ++reads <= lapsesAfter;
+        return { holder: isHolder ? "node-1" : "node-2", isHolder, error: null };
+      },
+      get heldUntil() {
+        return Instant.of(16_000);
+      },
+      setCandidate: () => {},
+      stop: async () => {},
+    }));
+    return { elections, lapseAfter: (count: number) => ((reads = 0), (lapsesAfter = count)) };
+  }
+
+  it("puts no address in place on a plan from before", () => {
+    const { elections, lapseAfter } = lapsing();
+    const node = rack({ elections, lendsAddresses: true });
+    node.daemon.replan();
+    node.happened();
+    // The snapshot is the one that still sees it.
+    lapseAfter(1);
+    node.daemon.replan();
+    expect(node.happened()).toEqual([]);
+    lapseAfter(Infinity);
+    node.daemon.replan();
+    expect(node.happened()).toEqual(["add 10.0.0.100 to 1", "announce 10.0.0.100/32"]);
+  });
+
+  it("announces nothing, and takes back what it has put in place", () => {
+    const { elections, lapseAfter } = lapsing();
+    const node = rack({ elections });
+    node.daemon.replan();
+    node.happened();
+    lapseAfter(1);
+    node.daemon.replan();
+    expect(node.happened()).toEqual(["add 10.0.0.100 to 1", "remove 10.0.0.100 from 1"]);
+  });
+
+  it("notices when anyone asks whether it may still speak", () => {
+    const { elections, lapseAfter } = lapsing();
+    const node = rack({ elections });
+    node.daemon.replan();
+    node.daemon.replan();
+    node.happened();
+    node.daemon.confirm();
+    expect(node.happened()).toEqual([]);
+    lapseAfter(0);
+    node.daemon.confirm();
+    expect(node.happened()).toEqual(["withdraw", "remove 10.0.0.100 from 1"]);
+  });
+});
