@@ -44,6 +44,20 @@ export interface Lease {
   readonly transitions: number;
 }
 
+/** A Lease as it is kept. */
+export interface LeaseObject {
+  readonly metadata: object;
+  readonly spec: LeaseSpec;
+}
+
+export interface LeaseSpec {
+  readonly holderIdentity?: string;
+  readonly leaseDurationSeconds?: number;
+  readonly acquireTime?: string;
+  readonly renewTime?: string;
+  readonly leaseTransitions?: number;
+}
+
 /** The cluster's objects, written as the people and controllers would who are not in the rack. */
 export class Cluster {
   readonly #access: ApiAccess;
@@ -107,13 +121,28 @@ export class Cluster {
 
   /** Null when there is no such Lease. An empty holder is one that was released. */
   async lease(name: string): Promise<Lease | null> {
+    const found = await this.leaseObject(name);
+    return found && { holder: found.spec.holderIdentity ?? "", transitions: found.spec.leaseTransitions ?? 0 };
+  }
+
+  async leaseObject(name: string): Promise<LeaseObject | null> {
     try {
-      const { spec } = (await this.#ask("GET", `${LEASES}/${name}`)) as {
-        spec: { holderIdentity?: string; leaseTransitions?: number };
-      };
-      return { holder: spec.holderIdentity ?? "", transitions: spec.leaseTransitions ?? 0 };
+      return (await this.#ask("GET", `${LEASES}/${name}`)) as LeaseObject;
     } catch (error) {
       if (error instanceof ApiRefused && error.status === 404) return null;
+      throw error;
+    }
+  }
+
+  /** @param base  what is changed; null creates the Lease. @returns false when somebody else was faster */
+  async writeLease(name: string, base: LeaseObject | null, spec: LeaseSpec): Promise<boolean> {
+    const metadata = base?.metadata ?? { name, namespace: "kube-system" };
+    const body = { apiVersion: "coordination.k8s.io/v1", kind: "Lease", metadata, spec };
+    try {
+      await this.#ask(base ? "PUT" : "POST", base ? `${LEASES}/${name}` : LEASES, body);
+      return true;
+    } catch (error) {
+      if (error instanceof ApiRefused && error.status === 409) return false;
       throw error;
     }
   }

@@ -7,6 +7,7 @@ import { fallback } from "./fallback.ts";
 import { flappingPeer } from "./flapping-peer.ts";
 import { leaderLoss } from "./leader-loss.ts";
 import { md5Rollover } from "./md5-rollover.ts";
+import { mixedRack } from "./mixed-rack.ts";
 import { nodeLoss } from "./node-loss.ts";
 import { routerRestart } from "./router-restart.ts";
 import { serviceLifecycle } from "./service-lifecycle.ts";
@@ -29,4 +30,5 @@ export const SCENARIOS: readonly Scenario[] = [
   flappingPeer,
   split,
   splitSpread,
+  mixedRack,
 ];
