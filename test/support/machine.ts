@@ -8,7 +8,7 @@ import { frrObstacle } from "../../lab/router/frr.ts";
 import { kubesOf, routersOf } from "../../lab/scenario.ts";
 import { SCENARIOS } from "../../lab/scenarios/all.ts";
 import { kubeAssets } from "./kube-assets.ts";
-import { needsRoot } from "./privileges.ts";
+import { needsNft, needsRoot } from "./privileges.ts";
 
 /** What this machine lacks, and what is therefore not run. */
 export interface Missing {
@@ -29,6 +29,7 @@ const onPath = (name: string): boolean =>
 export function missing(): readonly Missing[] {
   const all: Missing[] = [];
   if (needsRoot !== null) all.push({ what: "kernel tests", why: needsRoot });
+  else if (needsNft !== null) all.push({ what: "tests of rules in the kernel", why: needsNft });
   const lab = labObstacle();
   if (lab !== null) all.push({ what: "the lab", why: lab });
   for (const router of ["frr", "bird"] as const) {

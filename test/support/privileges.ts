@@ -9,3 +9,8 @@ export const needsRoot: string | null =
     : hasIproute()
       ? null
       : "they make network namespaces with `ip`, which is not installed (package iproute2)";
+
+/** The same for tests that look at nftables with `nft`. */
+export const needsNft: string | null =
+  needsRoot ??
+  (spawnSync("nft", ["--version"]).status === 0 ? null : "they look at rules with `nft`, which is not installed");

@@ -23,7 +23,9 @@ import {
   SystemError,
 } from "./ffi.ts";
 
+const NETLINK_ROUTE = 0;
 const SOL_SOCKET = 1;
+const SO_SNDBUFFORCE = 32;
 const SO_RCVTIMEO = 20;
 const SOL_NETLINK = 270;
 const NETLINK_CAP_ACK = 10;
@@ -49,7 +51,7 @@ export class NetlinkSocket {
   readonly #transport: NetlinkTransport;
   #sequence = 0;
 
-  constructor(transport: NetlinkTransport = openTransport()) {
+  constructor(transport: NetlinkTransport = openNetlinkTransport(NETLINK_ROUTE)) {
     this.#transport = transport;
   }
 
@@ -116,11 +118,17 @@ export class NetlinkSocket {
   }
 }
 
-function openTransport(): NetlinkTransport {
-  const fd = openSocket(AF_NETLINK, SOCK_RAW, 0, false);
+/** @param protocol  the part of the kernel that is talked to @throws SystemError when the socket cannot be had */
+export function openNetlinkTransport(
+  protocol: number,
+  options: { readonly sendBufferBytes?: number } = {},
+): NetlinkTransport {
+  const fd = openSocket(AF_NETLINK, SOCK_RAW, protocol, false);
   const buffer = new Uint8Array(RECEIVE_LENGTH);
   const timeout = new NativeWriter().u32(ANSWER_TIMEOUT_SECONDS).u32(0).u32(0).u32(0).finish(); // struct timeval
   setSocketOption(fd, "SO_RCVTIMEO", SOL_SOCKET, SO_RCVTIMEO, timeout);
+  if (options.sendBufferBytes !== undefined)
+    setSocketOption(fd, "SO_SNDBUFFORCE", SOL_SOCKET, SO_SNDBUFFORCE, int32(options.sendBufferBytes));
   for (const option of [NETLINK_CAP_ACK, NETLINK_EXT_ACK, NETLINK_GET_STRICT_CHK]) {
     try {
       setSocketOption(fd, "netlink", SOL_NETLINK, option, int32(1));

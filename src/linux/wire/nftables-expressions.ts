@@ -1,0 +1,43 @@
+import { textAttribute } from "./message.ts";
+import { be32, nest, nested } from "./nftables.ts";
+
+/**
+ * What rules are made of. An expression reads or fills registers, or ends the rule when something does not fit.
+ * Registers are four octets each, numbered from 0 here; an IPv6 address takes four of them.
+ */
+const REGISTER_BASE = 8; // NFT_REG32_00
+const VERDICT_REGISTER = 0;
+
+const expression = (name: string, ...attributes: readonly (readonly [number, Uint8Array])[]): Uint8Array =>
+  nested([1, textAttribute(name)], [nest(2), nested(...attributes)]);
+
+const register = (number: number): Uint8Array => be32(REGISTER_BASE + number);
+
+const META = { iifname: 6, nfproto: 15, l4proto: 16 } as const;
+export const loadMeta = (key: keyof typeof META, to: number): Uint8Array =>
+  expression("meta", [1, register(to)], [2, be32(META[key])]);
+
+const BASE = { network: 1, transport: 2 } as const;
+/** Ends the rule where the packet has no such octets. */
+export const loadPayload = (base: keyof typeof BASE, offset: number, length: number, to: number): Uint8Array =>
+  expression("payload", [1, register(to)], [2, be32(BASE[base])], [3, be32(offset)], [4, be32(length)]);
+
+/** Ends the rule where the register does not equal (or, with `isNot`, equals) `value`. */
+export const compare = (from: number, value: Uint8Array, isNot = false): Uint8Array =>
+  expression("cmp", [1, register(from)], [2, be32(isNot ? 1 : 0)], [nest(3), nested([1, value])]);
+
+/** Ends the rule where what begins at the register is not an element (or, with `isNot`, is one). */
+export const lookUp = (set: string, from: number, isNot = false): Uint8Array =>
+  expression("lookup", [1, textAttribute(set)], [2, register(from)], [5, be32(isNot ? 1 : 0)]);
+
+const VERDICT = { drop: 0, accept: 1, return: -5 } as const;
+export const verdict = (code: keyof typeof VERDICT): Uint8Array =>
+  expression("immediate", [1, be32(VERDICT_REGISTER)], [nest(2), nested([nest(2), nested([1, be32(VERDICT[code])])])]);
+
+export const goTo = (chain: string): Uint8Array =>
+  expression(
+    "immediate",
+    [1, be32(VERDICT_REGISTER)],
+    [nest(2), nested([nest(2), nested([1, be32(-4)], [2, textAttribute(chain)])])],
+  );
+
