@@ -70,15 +70,6 @@ export const KUBE_VIP_ONLY: readonly KubeVipOption[] = [
     "refused",
     `${NOT_YET}: vipcast does not hand routes to FRR's zebra; remove it`,
   ),
-  // Ignoring a firewall opens ports that were closed.
-  row(
-    "onlyAllowTrafficServicePorts",
-    "enable_service_security",
-    "bool",
-    "false",
-    "refused",
-    `${NOT_YET}: remove it and filter by other means`,
-  ),
   row(
     "config-file",
     null,

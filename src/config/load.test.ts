@@ -170,6 +170,14 @@ const SAMPLES: Record<string, readonly [readonly [string, unknown], readonly [st
     ["true", false],
     ["false", true],
   ],
+  "services.onlyServicePorts": [
+    ["true", true],
+    ["false", false],
+  ],
+  "services.sourceRanges": [
+    ["true", true],
+    ["false", false],
+  ],
   "election.type": [
     ["kubernetes", "kubernetes"],
     ["etcd", "etcd"],

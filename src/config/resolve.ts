@@ -115,6 +115,8 @@ function resolveServices(config: Config, complain: Report): ServicesSettings {
     interfaceName: services.interface ?? interfaceName ?? null,
     attach: services.attachAddresses,
     updateStatus: services.updateStatus,
+    onlyServicePorts: services.onlyServicePorts,
+    sourceRanges: services.sourceRanges,
   };
 }
 

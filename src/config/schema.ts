@@ -189,6 +189,14 @@ const Services = z.strictObject({
     flag: "bgpAttachIPToInterface",
     env: ["bgp_attach_ip_to_interface"],
   }),
+  onlyServicePorts: named(
+    bool().default(false).describe("Let VIPs answer on the ports of their Services only, by rules of nftables."),
+    { form: "bool", flag: "onlyAllowTrafficServicePorts", env: ["enable_service_security"] },
+  ),
+  sourceRanges: named(
+    bool().default(false).describe("Enforce `spec.loadBalancerSourceRanges` on this node, by rules of nftables."),
+    { form: "bool", env: ["vipcast_service_source_ranges"] },
+  ),
   updateStatus: named(
     bool()
       .default(true)

@@ -124,6 +124,10 @@ export interface ServicesSettings {
   readonly attach: boolean;
   /** Write Service status and annotations. */
   readonly updateStatus: boolean;
+  /** VIPs answer on the ports of their Services only. */
+  readonly onlyServicePorts: boolean;
+  /** Enforce `spec.loadBalancerSourceRanges`. */
+  readonly sourceRanges: boolean;
 }
 
 /** client-go's three numbers: `lease` > `renewDeadline` > 1.2 × `retryPeriod`. */

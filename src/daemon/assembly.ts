@@ -18,6 +18,7 @@ import { MEMBER_LABELS, MEMBER_SELECTOR, memberAnnotations, memberLeaseOf } from
 import { KubeWrites } from "../kube/writes.ts";
 import { Announcer } from "../l2/session/announcer.ts";
 import { Netlink } from "../linux/io/netlink.ts";
+import { NftPacketFilter } from "../linux/io/packet-filter.ts";
 import { routerSegments } from "../linux/io/router-segment.ts";
 import { segments } from "../linux/io/segment.ts";
 import { segmentTaps } from "../linux/io/segment-tap.ts";
@@ -36,6 +37,7 @@ import { BgpRuntime } from "./bgp.ts";
 import { type Election, Elections } from "./elections.ts";
 import { Membership } from "./membership.ts";
 import { etcdElections } from "./etcd-elections.ts";
+import { FirewallConverger } from "./firewall.ts";
 import { NodeDaemon } from "./node.ts";
 import { pause } from "./pause.ts";
 import { ownNamespace, policyOf } from "./policy.ts";
@@ -81,6 +83,8 @@ export class Manager {
   #bgp: BgpRuntime | null = null;
   #bfd: BfdSessions | null = null;
   #isStarted = false;
+  /** Of a stop: the rules about VIPs stay with them. */
+  #keepsRules = false;
 
   constructor(settings: Settings, warnings: readonly string[], log: Logger) {
     this.#settings = settings;
@@ -111,6 +115,7 @@ export class Manager {
       arpRateMillis: arp.intervalMillis,
     });
     this.#closers.push(() => announcer.close());
+    const firewall = services ? this.#createFirewall() : null;
     const probe = controlPlane?.healthCheck ? this.#createProbe(controlPlane.healthCheck) : null;
     const statuses = services?.updateStatus ? this.#createStatusWriter(client) : null;
     const follow = <F>(path: string, reduce: (object: never) => F | null): ListWatch<F> => {
@@ -141,6 +146,7 @@ export class Manager {
       ...(this.#bfd ? { bfd: this.#bfd } : {}),
       announcer,
       statuses,
+      ...(firewall ? { firewall } : {}),
       warnings: this.#warnings,
       troubles: this.#troubles,
     });
@@ -170,6 +176,7 @@ export class Manager {
     const { bgp } = this.#settings;
     const keepRoutes = bgp?.keepOnStop === true && this.#isStarted && node?.isInService() === true;
     const drainMillis = bgp?.drainMillis ?? 0;
+    this.#keepsRules = keepRoutes;
     if (!keepRoutes && drainMillis > 0 && node?.drain()) await pause(drainMillis);
     if (node?.beginStop(keepRoutes)) await pause(LINGER_MILLIS);
     node?.finishStop();
@@ -324,6 +331,16 @@ export class Manager {
     const probe = new Probe({ url, periodMillis, failureThreshold, ask }, systemClock, () => this.#node?.replan());
     this.#closers.push(() => probe.close());
     return probe;
+  }
+
+  /** Also where nothing is enforced: an earlier run may have left rules. */
+  #createFirewall(): FirewallConverger {
+    const firewall = new FirewallConverger({
+      ...{ filter: new NftPacketFilter(), clock: systemClock, entropy: systemEntropy, log: this.#log },
+      onChange: () => this.#node?.replanSoon(),
+    });
+    this.#closers.push(() => firewall.close(this.#keepsRules));
+    return firewall;
   }
 
   #createStatusWriter(client: KubeClient): StatusWriter {

@@ -18,6 +18,7 @@ import type { RecordingFormat, StatusReport } from "../status/report.ts";
 import { emit } from "../telemetry/events.ts";
 import { groupSlices } from "../vip/endpoints.ts";
 import type { EndpointSliceFact, NodeFact, ServiceFact, ServiceKey } from "../vip/facts.ts";
+import { NO_FIREWALL } from "../vip/firewall.ts";
 import { firstClosed } from "../vip/gates.ts";
 import { type AddressPlan, plan, type Plan, type VipPlan } from "../vip/plan.ts";
 import type { InterfaceFact, MembersFact, Policy, ProbeFact, Snapshot } from "../vip/snapshot.ts";
@@ -68,6 +69,12 @@ export interface NodeParts {
     status(): readonly { readonly vip: IpAddress; readonly conflict: SegmentConflict | null }[];
   };
   readonly statuses: { want(statuses: Plan["statuses"]): void } | null;
+  /** Absent where no Services are served. */
+  readonly firewall?: {
+    readonly failure: string | null;
+    widen(plan: Plan["firewall"]): void;
+    narrow(plan: Plan["firewall"]): void;
+  };
   readonly warnings: readonly string[];
   readonly troubles: readonly string[];
 }
@@ -94,6 +101,7 @@ const EMPTY_PLAN: Plan = {
   segments: new Map(),
   leases: new Map(),
   statuses: [],
+  firewall: NO_FIREWALL,
   fallback: false,
   settled: false,
   complete: false,
@@ -288,11 +296,13 @@ export class NodeDaemon {
           ? [`${vip} is claimed by ${conflict.mac}, too (heard ${conflict.count} times): find that host`]
           : [],
       );
+    const rules = this.#parts.firewall?.failure ?? null;
+    const firewall = rules === null ? [] : [`the firewall: ${rules}`];
     const isWaiting = this.#parts.isResumed === true && !this.#routesAreComplete;
     const kept = isWaiting
       ? ["routers keep the routes of the process before until all Services and nodes are known"]
       : [];
-    return [...troubles, ...kept, ...kernel, ...conflicts];
+    return [...troubles, ...kept, ...kernel, ...firewall, ...conflicts];
   }
 
   /** What was recorded of a peer, as a file; null when there is no such peer. */
@@ -333,6 +343,7 @@ export class NodeDaemon {
         downSince: this.#downSince,
       },
       interfaces: this.#links.map((link) => interfaceFact(link, this.#present)),
+      firewallFailure: this.#parts.firewall?.failure ?? null,
       wasFallback: this.#plan.fallback,
       stopping: this.#stopping,
       keeping: this.#keeping,
@@ -357,6 +368,7 @@ export class NodeDaemon {
     const { speaker, announcer, elections, statuses } = this.#parts;
     const before = this.#plan;
     this.#plan = next;
+    this.#parts.firewall?.widen(next.firewall);
     const addresses = new Map([...next.addresses, ...this.#lingering]);
     this.#addresses.add(addresses);
     this.#lifetimes?.follow(addresses);
@@ -368,6 +380,9 @@ export class NodeDaemon {
     speaker?.setRoutes(next.routes, { complete: this.#routesAreComplete });
     announcer.setVips(this.#segmentVips(next));
     if (next.settled) this.#addresses.remove(addresses);
+    // While addresses may be there whose Services are not known yet, their rules of the run before stay, too.
+    const isKnown = next.settled && (this.#stopping || this.#synced());
+    if (isKnown && this.#lingering.size === 0) this.#parts.firewall?.narrow(next.firewall);
     elections.converge(next.leases);
     statuses?.want(next.statuses);
     const readAgain = this.#kernel.error === null ? null : Instant.add(this.#parts.clock.now(), READ_AGAIN_MILLIS);

@@ -42,6 +42,7 @@ export function policyOf(settings: Settings): Policy {
       interfaceName: services.interfaceName,
       attach: services.attach,
       updateStatus: services.updateStatus,
+      enforced: { onlyServicePorts: services.onlyServicePorts, sourceRanges: services.sourceRanges },
     },
     routing: {
       selections: settings.bgp?.routeSelectors ?? [],

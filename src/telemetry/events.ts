@@ -18,6 +18,9 @@ const EVENTS = {
   "vip.announced": "info", //         owner, address, path
   "vip.withdrawn": "info", //         owner, address, path, gate, reason
   "vip.refused": "warn", //           owner, reason
+  "firewall.changed": "info", //      vips, restricted (ports)
+  "firewall.failed": "error", //      error (when it changes)
+  "firewall.gone": "warn", //         (somebody took the rules away)
   "fallback.started": "warn", //      (no session for the configured time)
   "fallback.ended": "info", //
   "probe.changed": "info", //         state, detail

@@ -1,5 +1,6 @@
 import type { V1EndpointSlice, V1Node, V1Service } from "@kubernetes/client-node";
 import type { Family } from "../addr/ip.ts";
+import { parsePrefix, type Prefix } from "../addr/prefix.ts";
 import type { Branded } from "../base/brand.ts";
 
 /**
@@ -26,6 +27,7 @@ const ANNOTATION = {
   localPreference: "vipcast.io/bgp-local-preference",
   med: "vipcast.io/bgp-med",
   prepend: "vipcast.io/bgp-prepend",
+  sourceRanges: "service.beta.kubernetes.io/load-balancer-source-ranges",
 } as const;
 
 export interface ServicePortFact {
@@ -62,6 +64,11 @@ export interface ServiceFact {
   /** Entries of `status.loadBalancer.ingress`: address or host name, and the ports it says. */
   readonly ingress: readonly IngressFact[];
   readonly externalTrafficPolicy: "Cluster" | "Local";
+  /**
+   * `spec.loadBalancerSourceRanges`, or the older annotation; null without either. A word that is no prefix lets nobody
+   * in: with nothing but such words the list is empty.
+   */
+  readonly sourceRanges: readonly Prefix[] | null;
   readonly ports: readonly ServicePortFact[];
   readonly serviceInterface: string | null;
   readonly leaseName: string | null;
@@ -99,6 +106,7 @@ export function serviceFact(service: V1Service): ServiceFact {
       return address ? [{ address, ports }] : [];
     }),
     externalTrafficPolicy: spec?.externalTrafficPolicy === "Local" ? "Local" : "Cluster",
+    sourceRanges: sourceRanges(spec?.loadBalancerSourceRanges, annotations[ANNOTATION.sourceRanges]),
     ports: (spec?.ports ?? []).map((port) => ({ port: port.port, protocol: port.protocol ?? "TCP" })),
     serviceInterface: annotations[ANNOTATION.serviceInterface] || null,
     leaseName: annotations[ANNOTATION.leaseName] || null,
@@ -116,6 +124,12 @@ const wordsOf = (list = ""): readonly string[] =>
     .split(",")
     .map((word) => word.trim())
     .filter((word) => word !== "");
+
+function sourceRanges(field: readonly string[] | undefined, annotation: string | undefined): readonly Prefix[] | null {
+  const words = field && field.length > 0 ? field : (annotation ?? "").split(",");
+  const ranges = words.map((word) => word.trim()).filter((word) => word !== "");
+  return ranges.length === 0 ? null : ranges.flatMap((word) => parsePrefix(word) ?? []);
+}
 
 const NO_LABELS: Readonly<Record<string, string>> = {};
 

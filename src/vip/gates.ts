@@ -14,6 +14,7 @@ export type GateName =
   | "node"
   | "election"
   | "interface"
+  | "firewall"
   | "session"
   | "fallback";
 

@@ -10,6 +10,7 @@ import { familyOf, type IpAddress } from "../addr/ip.ts";
 import { hostPrefix, type Prefix } from "../addr/prefix.ts";
 import { Instant } from "../base/time.ts";
 import type { ServiceFact, ServiceKey, ServicePortFact } from "./facts.ts";
+import { FirewallBook, firewallGate, type FirewallPlan } from "./firewall.ts";
 import { closed, firstClosed, type Gate, open } from "./gates.ts";
 import { anyInterfaceUp, interfaceGate } from "./interface-gate.ts";
 import { controlPlaneAttributes, RouteBook, type PlannedAttributes, serviceAttributes } from "./route-attributes.ts";
@@ -73,6 +74,7 @@ export interface Plan {
   readonly segments: ReadonlyMap<IpAddress, number>;
   readonly leases: ReadonlyMap<string, LeasePlan>;
   readonly statuses: readonly StatusPlan[];
+  readonly firewall: FirewallPlan;
   /** Mode `auto` only: no BGP session for so long that the segment must do. */
   readonly fallback: boolean;
   /** Leftovers of an earlier run may be removed: enough is known to tell that they are leftovers. */
@@ -119,6 +121,7 @@ class Draft {
   readonly segments = new Map<IpAddress, number>();
   readonly leases = new Map<string, LeasePlan>();
   readonly statuses: StatusPlan[] = [];
+  readonly firewall = new FirewallBook();
 
   constructor(snapshot: Snapshot, path: Path, fallback: boolean) {
     this.snapshot = snapshot;
@@ -149,6 +152,7 @@ class Draft {
       segments: this.segments,
       leases: this.leases,
       statuses: this.statuses,
+      firewall: this.firewall.finish(),
       fallback: this.fallback,
       settled: this.#settled(),
       complete: this.#complete(),
@@ -309,6 +313,10 @@ function planService(draft: Draft, service: ServiceFact, settings: ServicePolicy
     if (decision) gates.push(decision);
     const { attributes, gate: attributesGate } = serviceAttributes(service, draft.snapshot.policy.routing);
     if (attributesGate && draft.path === "bgp") gates.push(attributesGate);
+    // The rules come before the VIP, so they are wanted as soon as nothing but them is missing.
+    if (firstClosed(gates) === null) draft.firewall.add(service, address, settings);
+    const guard = firewallGate(service, settings, draft.snapshot.firewallFailure ?? null);
+    if (guard) gates.push(guard);
     const { attach } = settings;
     const is = announce(draft, {
       ...{ owner: service.key, address, gates, at, attach, lease, attributes },

@@ -96,6 +96,15 @@ export interface ServicePolicy {
   /** Put the VIPs of Services on an interface in BGP mode, too. */
   readonly attach: boolean;
   readonly updateStatus: boolean;
+  /** What is enforced by rules in the kernel. Left out: nothing. */
+  readonly enforced?: EnforcedPolicy;
+}
+
+export interface EnforcedPolicy {
+  /** VIPs answer on the ports of their Services only. */
+  readonly onlyServicePorts: boolean;
+  /** `spec.loadBalancerSourceRanges` */
+  readonly sourceRanges: boolean;
 }
 
 export interface LeaseFact {
@@ -168,6 +177,8 @@ export interface Snapshot {
   readonly probe: ProbeFact;
   readonly sessions: SessionsFact;
   readonly interfaces: readonly InterfaceFact[];
+  /** Why the kernel has not taken the rules about VIPs. Left out: it has. */
+  readonly firewallFailure?: string | null;
   /** Whether the fallback of mode `auto` was active in the plan before this one. */
   readonly wasFallback: boolean;
   /** The daemon is stopping: nothing may be announced any more, except as `keeping` says. */

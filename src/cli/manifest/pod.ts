@@ -138,12 +138,13 @@ function securityContext(settings: Settings): object {
 function capabilities({ mode, controlPlane, services, bgp }: Settings): string[] {
   const l2 = mode !== "bgp";
   const addresses = controlPlane !== null || (services?.attach ?? false);
+  const rules = services !== null && (services.onlyServicePorts || services.sourceRanges);
   const bound = bgp?.peers.some((peer) => peer.sourceInterface !== null) ?? false;
   const bfd = bgp !== null && [...bgp.peers, ...bgp.dynamicNeighbours].some((it) => it.bfd !== null);
   const lowPort = bgp !== null && bgp.listen !== null && bgp.listen.port < 1024;
   return [
-    // Addresses on interfaces.
-    ...(l2 || addresses ? ["NET_ADMIN"] : []),
+    // Addresses on interfaces, and rules of nftables.
+    ...(l2 || addresses || rules ? ["NET_ADMIN"] : []),
     // Frames of ARP and NDP; binding a socket to a device.
     ...(l2 || addresses || bound ? ["NET_RAW"] : []),
     ...(lowPort ? ["NET_BIND_SERVICE"] : []),

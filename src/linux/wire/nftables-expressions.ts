@@ -1,4 +1,5 @@
 import { textAttribute } from "./message.ts";
+import { NativeWriter } from "./native-bytes.ts";
 import { be32, nest, nested } from "./nftables.ts";
 
 /**
@@ -41,3 +42,24 @@ export const goTo = (chain: string): Uint8Array =>
     [nest(2), nested([nest(2), nested([1, be32(-4)], [2, textAttribute(chain)])])],
   );
 
+/** The connection's state as one bit, in host order. */
+export const loadConnectionState = (to: number): Uint8Array => expression("ct", [1, register(to)], [2, be32(0)]);
+/** NF_CT_STATE_BIT */
+export const CONNECTION_STATE = { established: 2, related: 4 } as const;
+
+/** Ends the rule where the register, a number in host order, has none of these bits. */
+export const hasAnyBit = (at: number, bits: number): readonly Uint8Array[] => {
+  const mask = new NativeWriter().u32(bits).finish();
+  const zero = new Uint8Array(4);
+  return [
+    expression(
+      "bitwise",
+      [1, register(at)],
+      [2, register(at)],
+      [3, be32(4)],
+      [nest(4), nested([1, mask])],
+      [nest(5), nested([1, zero])],
+    ),
+    compare(at, zero, true),
+  ];
+};

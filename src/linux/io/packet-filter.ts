@@ -1,0 +1,232 @@
+import { constants } from "node:os";
+import { type Family, familyOf, type IpAddress, ipToBytes } from "../../addr/ip.ts";
+import { type Prefix, prefixAddress, prefixLength } from "../../addr/prefix.ts";
+import { NetlinkRefused } from "../../ports/network.ts";
+import type { FilteredPort, FilterRules, PacketFilter } from "../../ports/packet-filter.ts";
+import type { NftChange, NftElement, NftField, NftSet } from "../wire/nftables.ts";
+import {
+  compare,
+  CONNECTION_STATE,
+  goTo,
+  hasAnyBit,
+  loadConnectionState,
+  loadMeta,
+  loadPayload,
+  lookUp,
+  verdict,
+} from "../wire/nftables-expressions.ts";
+import { Nftables } from "./nftables.ts";
+import { SystemError } from "./ffi.ts";
+
+const TABLE = "vipcast-firewall";
+/** After conntrack, before the address translation of kube-proxy: here packets still name the VIP. */
+const PRIORITY = -150;
+const PROTOCOLS: Readonly<Record<string, number>> = { TCP: 6, UDP: 17, SCTP: 132 };
+const DHCP_CLIENT = Uint8Array.of(0, 68);
+
+/** How the packets of a family are read: register numbers are those behind each other in the sets' keys. */
+const FAMILIES = {
+  4: { suffix: "4", field: "ipv4_addr", nfproto: 2, source: 12, destination: 16, length: 4, registers: 1, icmp: 1 },
+  6: { suffix: "6", field: "ipv6_addr", nfproto: 10, source: 8, destination: 24, length: 16, registers: 4, icmp: 58 },
+} as const;
+
+/**
+ * One table of nftables with sets instead of a rule for each VIP, so that a packet costs the same few lookups however
+ * many there are. A change replaces the table in one batch: no packet meets half of it.
+ *
+ * Let through in any case: what the node sends to itself, connections that are established, and ICMP, without which
+ * path MTU discovery and neighbour discovery fail.
+ */
+export class NftPacketFilter implements PacketFilter {
+  #nftables: Nftables | null = null;
+  #generation: number | null = null;
+
+  replace(rules: FilterRules): void {
+    const nftables = this.#open();
+    nftables.apply("firewall rules", "inet", [
+      // Deleting what is not there is an error, adding what is there is not.
+      { do: "add-table", table: TABLE },
+      { do: "delete-table", table: TABLE },
+      { do: "add-table", table: TABLE },
+      ...([4, 6] as const).flatMap((family) => setsOf(family, rules)),
+      { do: "add-chain", table: TABLE, chain: "guard4" },
+      { do: "add-chain", table: TABLE, chain: "guard6" },
+      {
+        do: "add-chain",
+        table: TABLE,
+        chain: "vips",
+        hook: { type: "filter", hook: "prerouting", priority: PRIORITY },
+      },
+      ...baseRules(),
+      ...([4, 6] as const).flatMap(familyRules),
+    ]);
+    this.#generation = nftables.generation();
+  }
+
+  remove(): void {
+    let nftables: Nftables;
+    try {
+      nftables = this.#open();
+    } catch (error) {
+      // Without the right to look nothing can have been put there either.
+      if (error instanceof SystemError) return;
+      throw error;
+    }
+    this.#generation = null;
+    if (!nftables.hasTable("inet", TABLE)) return;
+    nftables.apply("firewall rules", "inet", [{ do: "delete-table", table: TABLE }]);
+  }
+
+  isGone(): boolean {
+    if (this.#generation === null || this.#nftables === null) return false;
+    const now = this.#nftables.generation();
+    if (now === this.#generation) return false;
+    if (!this.#nftables.hasTable("inet", TABLE)) return true;
+    // Somebody changed other rules.
+    this.#generation = now;
+    return false;
+  }
+
+  close(): void {
+    this.#nftables?.close();
+    this.#nftables = null;
+  }
+
+  #open(): Nftables {
+    try {
+      this.#nftables ??= new Nftables();
+    } catch (error) {
+      if (!(error instanceof SystemError)) throw error;
+      throw new NetlinkRefused("firewall rules", constants.errno.EPERM, `${error.message}: it takes NET_ADMIN`);
+    }
+    return this.#nftables;
+  }
+}
+
+interface Sets {
+  readonly guarded: NftSet;
+  readonly open: NftSet;
+  readonly restricted: NftSet;
+  readonly sources: NftSet;
+}
+
+function setsFor(family: Family): Sets {
+  const { suffix, field } = FAMILIES[family];
+  const port: readonly NftField[] = [field, "inet_proto", "inet_service"];
+  return {
+    guarded: { name: `guarded${suffix}`, key: [field], interval: false },
+    open: { name: `open${suffix}`, key: port, interval: false },
+    restricted: { name: `restricted${suffix}`, key: port, interval: false },
+    sources: { name: `sources${suffix}`, key: [...port, field], interval: true },
+  };
+}
+
+function setsOf(family: Family, rules: FilterRules): readonly NftChange[] {
+  const sets = setsFor(family);
+  const isOurs = (address: IpAddress): boolean => familyOf(address) === family;
+  const restricted = rules.restricted.filter(({ address }) => isOurs(address));
+  const filled: readonly (readonly [NftSet, readonly NftElement[]])[] = [
+    [sets.guarded, rules.guarded.filter(isOurs).map((address) => ({ from: [ipToBytes(address)] }))],
+    [sets.open, portElements(rules.open.filter(({ address }) => isOurs(address)))],
+    [sets.restricted, portElements(restricted)],
+    [sets.sources, sourceElements(restricted)],
+  ];
+  return filled.flatMap(([set, elements]): NftChange[] => [
+    { do: "add-set", table: TABLE, set },
+    ...(elements.length > 0 ? [{ do: "add-elements", table: TABLE, set, elements } as const] : []),
+  ]);
+}
+
+/** Null for a protocol that has no number here: no packet is of it. */
+function portKey({ address, protocol, port }: FilteredPort): readonly Uint8Array[] | null {
+  const number = PROTOCOLS[protocol];
+  if (number === undefined) return null;
+  return [ipToBytes(address), Uint8Array.of(number), Uint8Array.of(port >> 8, port & 0xff)];
+}
+
+function portElements(ports: readonly FilteredPort[]): readonly NftElement[] {
+  const unique = new Map(ports.map((port) => [`${port.address} ${port.protocol} ${port.port}`, port]));
+  return [...unique.values()].flatMap((port) => {
+    const from = portKey(port);
+    return from === null ? [] : [{ from }];
+  });
+}
+
+/** Ranges of one port must not overlap: what another contains is left out. */
+function sourceElements(restricted: FilterRules["restricted"]): readonly NftElement[] {
+  return restricted.flatMap((port) => {
+    const key = portKey(port);
+    return key === null
+      ? []
+      : withoutContained(port.sources).map(({ first, last }) => ({ from: [...key, first], to: [...key, last] }));
+  });
+}
+
+interface Range {
+  readonly first: Uint8Array;
+  readonly last: Uint8Array;
+}
+
+function withoutContained(prefixes: readonly Prefix[]): readonly Range[] {
+  const ranges = prefixes
+    .toSorted((a, b) => prefixLength(a) - prefixLength(b))
+    .map((prefix): Range => {
+      const first = ipToBytes(prefixAddress(prefix));
+      const length = prefixLength(prefix);
+      return { first, last: first.map((octet, at) => octet | (0xff >> Math.min(8, Math.max(0, length - at * 8)))) };
+    });
+  const contains = (outer: Range, inner: Range): boolean =>
+    Buffer.compare(outer.first, inner.first) <= 0 && Buffer.compare(outer.last, inner.last) >= 0;
+  const kept: Range[] = [];
+  for (const range of ranges) if (!kept.some((outer) => contains(outer, range))) kept.push(range);
+  return kept;
+}
+
+const rule = (chain: string, ...expressions: readonly Uint8Array[]): NftChange => ({
+  do: "add-rule",
+  table: TABLE,
+  chain,
+  expressions,
+});
+
+function baseRules(): readonly NftChange[] {
+  const loopback = new Uint8Array(16);
+  loopback.set(new TextEncoder().encode("lo"));
+  const { established, related } = CONNECTION_STATE;
+  return [
+    rule("vips", loadMeta("iifname", 0), compare(0, loopback), verdict("accept")),
+    rule("vips", loadConnectionState(0), ...hasAnyBit(0, established | related), verdict("accept")),
+  ];
+}
+
+function familyRules(family: Family): readonly NftChange[] {
+  const { suffix, nfproto, source, destination, length, registers, icmp } = FAMILIES[family];
+  const { guarded, open, restricted, sources } = setsFor(family);
+  const isFamily = [loadMeta("nfproto", 0), compare(0, Uint8Array.of(nfproto))];
+  const loadAddress = loadPayload("network", destination, length, 0);
+  const loadPort = [loadAddress, loadMeta("l4proto", registers), loadPayload("transport", 2, 2, registers + 1)];
+  const guard = `guard${suffix}`;
+  return [
+    rule(
+      "vips",
+      ...isFamily,
+      ...loadPort,
+      lookUp(restricted.name, 0),
+      loadPayload("network", source, length, registers + 2),
+      lookUp(sources.name, 0, true),
+      verdict("drop"),
+    ),
+    rule("vips", ...isFamily, loadAddress, lookUp(guarded.name, 0), goTo(guard)),
+    rule(guard, loadMeta("l4proto", 0), compare(0, Uint8Array.of(icmp)), verdict("accept")),
+    rule(guard, ...loadPort, lookUp(open.name, 0), verdict("accept")),
+    rule(
+      guard,
+      loadMeta("l4proto", 0),
+      compare(0, Uint8Array.of(PROTOCOLS["UDP"]!)),
+      loadPayload("transport", 2, 2, 0),
+      compare(0, DHCP_CLIENT),
+      verdict("accept"),
+    ),
+    rule(guard, verdict("drop")),
+  ];
+}
