@@ -63,6 +63,22 @@ describe.runIf(needsRoot === null)("a daemon on a node", () => {
     expect(node.cli("a", "status").status).toBe(1);
   }, 60_000);
 
+  it.each([
+    ["by BGP on every node", { ...controlPlane, address: "10.9.9.9" }, "lo"],
+    ["by ARP with a Lease", arp, "e0"],
+  ])(
+    "H1: has the VIP soon after the node's API server is there, which was not when it started: %s",
+    async (_, env, device) => {
+      await NodeUnderTest.end(api, "SIGKILL");
+      node.startDaemon("a", env);
+      await until("the daemon answers", () => node.cli("a", "status").stdout.includes("10.9.9.9"), 15_000);
+      expect(node.addresses(device)).not.toContain("10.9.9.9/32");
+      node.startApi();
+      await until("the VIP is there", () => node.addresses(device).includes("10.9.9.9/32"), 20_000);
+    },
+    60_000,
+  );
+
   it("says of a peer that does not answer why that may be, and writes down what happened", async () => {
     node.startDaemon("a", controlPlane);
     await vipsAreThere();

@@ -152,6 +152,12 @@ export class Cluster {
     await this.#ask("POST", "/_lab/faults", command);
   }
 
+  /** How many requests of each kind the embedded API server has had; the lab's own are among them. */
+  async requests(): Promise<Readonly<Record<string, number>>> {
+    const { counts } = (await this.#ask("GET", "/_lab/requests")) as { counts: Record<string, number> };
+    return counts;
+  }
+
   /** The same cluster with the same rights, reached another way. */
   through(socketPath: string): Cluster {
     return new Cluster({ ...this.#access, socketPath });

@@ -1,4 +1,5 @@
 import type { Lab } from "../lab.ts";
+import { machineMillis } from "../machine-time.ts";
 import type { ServiceSpec } from "../rack/cluster.ts";
 import type { Scenario } from "../scenario.ts";
 import { NODE_NAMES } from "../topology.ts";
@@ -58,6 +59,7 @@ async function story(lab: Lab, watch: HoldersWatch): Promise<void> {
     started,
   );
   const before = places(watch);
+  if (rack.restartable === null) await expectQuiet(lab);
 
   const cut = lab.step("n1 is cut off from the API, not from the segment");
   await rack.namespaces.cut("n1", "mgmt");
@@ -75,13 +77,39 @@ async function story(lab: Lab, watch: HoldersWatch): Promise<void> {
   rack.node("n2").daemon.signal("SIGCONT");
   await returned(lab, watch, before, "SIGCONT", woken);
 
-  if (lab.brief) return;
+  if (lab.brief || rack.restartable !== null) return;
   lab.step("the API server answers nobody for a Lease's duration");
   await rack.cluster.misbehave({ hang: true });
   await lab.pass(DURATION_MILLIS);
   const back = lab.step("the API server answers again");
   await rack.cluster.misbehave({ hang: false });
   await returned(lab, watch, before, "API answers", back, TAKEOVER_BOUND_MILLIS + RETURN_BOUND_MILLIS);
+}
+
+/** With nothing to do each node renews its Lease and asks for nothing else, however many Services there are. */
+async function expectQuiet(lab: Lab): Promise<void> {
+  const { cluster } = lab.rack;
+  const { durationSeconds, retryPeriodSeconds } = SHORT_LEASE;
+  const sum = (counts: Readonly<Record<string, number>>, isRenewal: boolean): number =>
+    Object.entries(counts)
+      .filter(([kind]) => (kind === "PUT leases") === isRenewal)
+      .reduce((total, [, count]) => total + count, 0);
+  // The writes that follow from the start must be over: status and annotations of the Services.
+  let [others, since] = [-1, 0];
+  await lab.within("nothing is written any more", START_BOUND_MILLIS, async () => {
+    const now = sum(await cluster.requests(), false);
+    if (now !== others) [others, since] = [now, machineMillis()];
+    return machineMillis() - since >= 1_500 || `${now} requests so far`;
+  });
+  const before = await cluster.requests();
+  await lab.pass(durationSeconds * 1000);
+  const after = await cluster.requests();
+  // A Lease for each node and that of the control plane; each may have been renewed at both ends of the time.
+  const leases = NODE_NAMES.length + 1;
+  lab.expect("renewals while nothing changes", sum(after, true) - sum(before, true), "", {
+    atMost: leases * (durationSeconds / retryPeriodSeconds + 1),
+  });
+  lab.expect("other requests while nothing changes", sum(after, false) - sum(before, false), "", { equals: 0 });
 }
 
 const places = (watch: HoldersWatch): string =>

@@ -32,6 +32,9 @@ export function etcdElections(
       get fact() {
         return elector.view;
       },
+      get heldUntil() {
+        return elector.view.heldUntil;
+      },
       setCandidate: (stands) => elector.setCandidate(stands),
       stop: () => elector.stop(),
     };

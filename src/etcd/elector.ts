@@ -1,4 +1,5 @@
 import type { Logger } from "pino";
+import { Instant } from "../base/time.ts";
 import { unreachable } from "../base/unreachable.ts";
 import type { Alarm, Clock, Entropy } from "../ports/clock.ts";
 import { emit } from "../telemetry/events.ts";
@@ -40,6 +41,8 @@ export interface EtcdElectorView {
   readonly isHolder: boolean;
   /** Why the last request failed; null once one has succeeded. */
   readonly error: string | null;
+  /** While we may act: until when etcd keeps our key, whatever becomes of us. */
+  readonly heldUntil: Instant | null;
 }
 
 const base64 = (text: string): string => Buffer.from(text).toString("base64");
@@ -83,10 +86,13 @@ export class EtcdElector {
   }
 
   get view(): EtcdElectorView {
+    const { leader, renewedAt } = this.#state;
+    const isHolder = mayActInEtcd(this.#state, this.#parts.clock.now(), this.#config);
     return {
-      holder: this.#state.leader?.holder ?? null,
-      isHolder: mayActInEtcd(this.#state, this.#parts.clock.now(), this.#config),
+      holder: leader?.holder ?? null,
+      isHolder,
       error: this.#error,
+      heldUntil: isHolder && renewedAt !== null ? Instant.add(renewedAt, this.#config.leaseDurationMillis) : null,
     };
   }
 

@@ -148,7 +148,7 @@ describe("Services that are spread over members", () => {
     ]);
   });
 
-  it("are not announced by a node that has no interface for them, which is then no member", () => {
+  it("G5: are not announced by a node that has no interface for them, which is then no member", () => {
     const interfaces: Snapshot["interfaces"] = [{ index: 2, name: "eth0", up: false, loopback: false, subnets: [] }];
     const made = planOf({ mode: "arp", services: many, snapshot: { interfaces } });
     expect([...made.leases.values()].map(({ stands }) => stands)).toEqual([false]);
