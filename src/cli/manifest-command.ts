@@ -78,7 +78,11 @@ export function registerManifest(program: Command, flags: FlagValues): void {
       const secrets = [bgp, ...bgp.peers, ...bgp.dynamicNeighbours].flatMap((it) =>
         typeof it === "string" ? [] : (it.passwordSecret ?? []),
       );
-      print(() => rbacManifest({ namespace: namespaceOf(config), role, roleBinding: rolebinding, secrets }));
+      const namespace = namespaceOf(config);
+      const configMap = config.services.pools.enabled ? poolsOf(config.services.pools.configMap, namespace) : null;
+      print(() =>
+        rbacManifest({ namespace, role, roleBinding: rolebinding, secrets, ...(configMap ? { configMap } : {}) }),
+      );
     });
 
   const kubeadm = withPodOptions(
@@ -160,4 +164,10 @@ function mustExist(path: string): void {
   } catch (error) {
     throw new CommandFailed(`--config: ${error instanceof Error ? error.message : String(error)}`);
   }
+}
+
+/** Of `name` and `namespace/name`. */
+function poolsOf(text: string, ownNamespace: string): { readonly namespace: string; readonly name: string } {
+  const [first = "", second] = text.split("/");
+  return second === undefined ? { namespace: ownNamespace, name: first } : { namespace: first, name: second };
 }

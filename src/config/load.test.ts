@@ -170,6 +170,18 @@ const SAMPLES: Record<string, readonly [readonly [string, unknown], readonly [st
     ["true", false],
     ["false", true],
   ],
+  "services.pools.enabled": [
+    ["true", true],
+    ["false", false],
+  ],
+  "services.pools.configMap": [
+    ["default/pools", "default/pools"],
+    ["pools", "pools"],
+  ],
+  "services.pools.leaseName": [
+    ["default/pools", "default/pools"],
+    ["pools", "pools"],
+  ],
   "services.onlyServicePorts": [
     ["true", true],
     ["false", false],

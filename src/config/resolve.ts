@@ -115,6 +115,9 @@ function resolveServices(config: Config, complain: Report): ServicesSettings {
     interfaceName: services.interface ?? interfaceName ?? null,
     attach: services.attachAddresses,
     updateStatus: services.updateStatus,
+    pools: services.pools.enabled
+      ? { configMap: leaseOf(services.pools.configMap), lease: leaseOf(services.pools.leaseName) }
+      : null,
     onlyServicePorts: services.onlyServicePorts,
     sourceRanges: services.sourceRanges,
   };

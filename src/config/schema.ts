@@ -189,6 +189,25 @@ const Services = z.strictObject({
     flag: "bgpAttachIPToInterface",
     env: ["bgp_attach_ip_to_interface"],
   }),
+  pools: z
+    .strictObject({
+      enabled: named(
+        bool().default(false).describe("Give addresses to Services from pools, as kube-vip's cloud provider does."),
+        { form: "bool", flag: "servicesPools", env: ["vipcast_pools_enable"] },
+      ),
+      configMap: named(
+        leaseName().default("kube-system/kubevip").describe("ConfigMap with the pools, `namespace/name`."),
+        { form: "text", env: ["vipcast_pools_configmap"] },
+      ),
+      leaseName: named(
+        leaseName()
+          .default("kube-system/kube-vip-cloud-controller")
+          .describe("Lease of who gives addresses; the default is that of kube-vip's cloud provider."),
+        { form: "text", env: ["vipcast_pools_leasename"] },
+      ),
+    })
+    .prefault({})
+    .describe("Address pools."),
   onlyServicePorts: named(
     bool().default(false).describe("Let VIPs answer on the ports of their Services only, by rules of nftables."),
     { form: "bool", flag: "onlyAllowTrafficServicePorts", env: ["enable_service_security"] },

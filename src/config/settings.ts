@@ -124,6 +124,8 @@ export interface ServicesSettings {
   readonly attach: boolean;
   /** Write Service status and annotations. */
   readonly updateStatus: boolean;
+  /** Null: nobody here gives addresses. */
+  readonly pools: PoolSettings | null;
   /** VIPs answer on the ports of their Services only. */
   readonly onlyServicePorts: boolean;
   /** Enforce `spec.loadBalancerSourceRanges`. */
@@ -131,6 +133,12 @@ export interface ServicesSettings {
 }
 
 /** client-go's three numbers: `lease` > `renewDeadline` > 1.2 × `retryPeriod`. */
+export interface PoolSettings {
+  /** The ConfigMap; a null namespace is the daemon's own. */
+  readonly configMap: LeaseSettings;
+  readonly lease: LeaseSettings;
+}
+
 /** Client URLs without a path, and PEM files; null where there is none. */
 export interface EtcdSettings {
   readonly endpoints: readonly string[];

@@ -7,9 +7,10 @@
 import { existsSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
+import type { V1ConfigMap } from "@kubernetes/client-node";
 import type { Logger } from "pino";
 import { Instant } from "../base/time.ts";
-import type { BgpSettings, HealthCheckSettings, Settings } from "../config/settings.ts";
+import type { BgpSettings, HealthCheckSettings, PoolSettings, Settings } from "../config/settings.ts";
 import { ListWatch } from "../kube/cache.ts";
 import { connectKube, type KubeClient } from "../kube/client.ts";
 import type { CredentialSource } from "../kube/credentials.ts";
@@ -28,9 +29,9 @@ import { readTcpCounters } from "../linux/io/tcp-counters.ts";
 import { StatusServer, type StatusSource } from "../status/server.ts";
 import { emit } from "../telemetry/events.ts";
 import { Metrics } from "../telemetry/metrics.ts";
-import { endpointSliceFact, nodeFact, serviceFact } from "../vip/facts.ts";
+import { endpointSliceFact, nodeFact, type ServiceFact, serviceFact } from "../vip/facts.ts";
 import type { LeasePlan } from "../vip/plan.ts";
-import type { Policy } from "../vip/snapshot.ts";
+import { leaseText, type Policy } from "../vip/snapshot.ts";
 import { PeerBfd } from "./bfd.ts";
 import { BfdSessions } from "./bfd-sessions.ts";
 import { BgpRuntime } from "./bgp.ts";
@@ -41,6 +42,7 @@ import { FirewallConverger } from "./firewall.ts";
 import { NodeDaemon } from "./node.ts";
 import { pause } from "./pause.ts";
 import { ownNamespace, policyOf } from "./policy.ts";
+import { PoolController } from "./pools.ts";
 import { Probe } from "./probe.ts";
 import { askAsClient, askUrl } from "./probe-requests.ts";
 import { RestartNoteFile } from "./restart-note.ts";
@@ -82,6 +84,7 @@ export class Manager {
   #membership: Membership | null = null;
   #bgp: BgpRuntime | null = null;
   #bfd: BfdSessions | null = null;
+  #pools: PoolController | null = null;
   #isStarted = false;
   /** Of a stop: the rules about VIPs stay with them. */
   #keepsRules = false;
@@ -127,14 +130,16 @@ export class Manager {
       this.#closers.push(() => watch.stop());
       return watch;
     };
-    const within = services?.namespace ? `/namespaces/${services.namespace}` : "";
+    const serviceWatch = services ? follow(scoped(SERVICES, withinOf(services)), serviceFact) : null;
+    const pools = services?.pools && serviceWatch ? this.#createPools(services.pools, serviceWatch, client) : null;
+    const within = services ? withinOf(services) : "";
     const node = new NodeDaemon({
       policy: this.#policy,
       clock: systemClock,
       log,
       network,
       server: client.server,
-      services: services ? follow(scoped(SERVICES, within), serviceFact) : null,
+      services: serviceWatch,
       slices: services ? follow(scoped(ENDPOINT_SLICES, within), endpointSliceFact) : null,
       nodes: follow(NODES, nodeFact),
       elections,
@@ -147,6 +152,7 @@ export class Manager {
       announcer,
       statuses,
       ...(firewall ? { firewall } : {}),
+      ...(pools ? { pools } : {}),
       warnings: this.#warnings,
       troubles: this.#troubles,
     });
@@ -245,6 +251,7 @@ export class Manager {
     );
     // Not folded with others: when the Lease is lost, the VIP must be gone when this returns.
     elector.onChange(() => this.#node?.replan());
+    if (plan.purpose === "pools") elector.onChange(() => this.#pools?.updateSoon());
     if (isMember) this.#membership?.follow(() => elector.view);
     return {
       get fact() {
@@ -333,6 +340,37 @@ export class Manager {
     return probe;
   }
 
+  #createPools(settings: PoolSettings, services: ListWatch<ServiceFact>, client: KubeClient): PoolController {
+    const { namespace, name } = settings.configMap;
+    const configMap = new ListWatch<Readonly<Record<string, string>>>(
+      { client, clock: systemClock, entropy: systemEntropy, log: this.#log },
+      {
+        path: `/api/v1/namespaces/${namespace ?? ownNamespace(this.#settings)}/configmaps`,
+        query: { fieldSelector: `metadata.name=${name}` },
+        reduce: (object) => (object as V1ConfigMap).data ?? {},
+      },
+    );
+    const policy = this.#policy.services!;
+    const writes = new KubeWrites(client);
+    const pools = new PoolController({
+      ...{ policy, services, configMap, clock: systemClock, entropy: systemEntropy, log: this.#log },
+      isHolder: () => this.#elections?.facts().get(leaseText(policy.poolLease!))?.isHolder === true,
+      api: {
+        assign: ({ namespace: of, name: service, addresses, interfaceName }) =>
+          writes.assignAddresses(of, service, addresses, interfaceName),
+      },
+      onChange: () => this.#node?.replanSoon(),
+    });
+    configMap.onChange(() => pools.updateSoon());
+    services.onChange(() => pools.updateSoon());
+    this.#pools = pools;
+    this.#closers.push(
+      () => configMap.stop(),
+      () => pools.close(),
+    );
+    return pools;
+  }
+
   /** Also where nothing is enforced: an earlier run may have left rules. */
   #createFirewall(): FirewallConverger {
     const firewall = new FirewallConverger({
@@ -394,6 +432,9 @@ function marksOf({ controlPlane, services }: Settings): { addressProtocol: numbe
     ? { addressProtocol: CONTROL_PLANE_MARK, alsoOwned: [SERVICES_MARK] }
     : { addressProtocol: SERVICES_MARK, alsoOwned: [] };
 }
+
+const withinOf = ({ namespace }: { readonly namespace: string | null }): string =>
+  namespace === null ? "" : `/namespaces/${namespace}`;
 
 /** The collection of one namespace, or of all. */
 const scoped = (collection: string, within: string): string =>

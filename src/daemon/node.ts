@@ -26,6 +26,7 @@ import { AddressConverger } from "./address-converger.ts";
 import { AddressLifetimes } from "./address-lifetimes.ts";
 import type { Elections } from "./elections.ts";
 import { KernelView } from "./kernel-view.ts";
+import type { PoolsStatus } from "./pools.ts";
 import { recordingFile, report } from "./report.ts";
 
 /** One watched kind, reduced to facts. */
@@ -69,6 +70,8 @@ export interface NodeParts {
     status(): readonly { readonly vip: IpAddress; readonly conflict: SegmentConflict | null }[];
   };
   readonly statuses: { want(statuses: Plan["statuses"]): void } | null;
+  /** Absent where nobody gives addresses; its status is null while another node does. */
+  readonly pools?: { readonly status: PoolsStatus | null };
   /** Absent where no Services are served. */
   readonly firewall?: {
     readonly failure: string | null;
@@ -110,6 +113,8 @@ const EMPTY_PLAN: Plan = {
 
 /** How long a claim to a VIP by another host is shown as a trouble. */
 const CONFLICT_SHOWN_MILLIS = 300_000;
+/** A pool that has run out may leave thousands of Services without an address. */
+const TROUBLES_SHOWN_MAX = 10;
 /** After the kernel refused to say what it has. */
 const READ_AGAIN_MILLIS = 500;
 
@@ -278,6 +283,11 @@ export class NodeDaemon {
         interface: this.#links.find((link) => link.index === it.interfaceIndex)?.name ?? String(it.interfaceIndex),
       })),
       addressFailures: this.#addresses.failures,
+      pools: (parts.pools?.status?.usage ?? []).map((it) => ({
+        ...it,
+        family: `ipv${it.family}`,
+        size: Number(it.size),
+      })),
       startedAt: this.#startedAt,
       startedInstant: this.#startedInstant,
       warnings: parts.warnings,
@@ -296,13 +306,16 @@ export class NodeDaemon {
           ? [`${vip} is claimed by ${conflict.mac}, too (heard ${conflict.count} times): find that host`]
           : [],
       );
+    const said = this.#parts.pools?.status?.troubles ?? [];
+    const pools = said.slice(0, TROUBLES_SHOWN_MAX);
+    if (said.length > pools.length) pools.push(`pools: and ${said.length - pools.length} more`);
     const rules = this.#parts.firewall?.failure ?? null;
     const firewall = rules === null ? [] : [`the firewall: ${rules}`];
     const isWaiting = this.#parts.isResumed === true && !this.#routesAreComplete;
     const kept = isWaiting
       ? ["routers keep the routes of the process before until all Services and nodes are known"]
       : [];
-    return [...troubles, ...kept, ...kernel, ...firewall, ...conflicts];
+    return [...troubles, ...kept, ...kernel, ...firewall, ...conflicts, ...pools];
   }
 
   /** What was recorded of a peer, as a file; null when there is no such peer. */
@@ -343,6 +356,7 @@ export class NodeDaemon {
         downSince: this.#downSince,
       },
       interfaces: this.#links.map((link) => interfaceFact(link, this.#present)),
+      poolFailures: this.#parts.pools?.status?.failures ?? null,
       firewallFailure: this.#parts.firewall?.failure ?? null,
       wasFallback: this.#plan.fallback,
       stopping: this.#stopping,

@@ -42,6 +42,7 @@ export function policyOf(settings: Settings): Policy {
       interfaceName: services.interfaceName,
       attach: services.attach,
       updateStatus: services.updateStatus,
+      poolLease: services.pools && lease(services.pools.lease),
       enforced: { onlyServicePorts: services.onlyServicePorts, sourceRanges: services.sourceRanges },
     },
     routing: {

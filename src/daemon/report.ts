@@ -25,6 +25,7 @@ export interface ReportFacts {
   readonly kubernetes: StatusReport["kubernetes"];
   readonly addresses: StatusReport["addresses"];
   readonly addressFailures: ReadonlyMap<IpAddress, string>;
+  readonly pools: StatusReport["pools"];
   readonly startedAt: Date;
   readonly startedInstant: Instant;
   readonly warnings: readonly string[];
@@ -46,6 +47,7 @@ export function report(facts: ReportFacts): StatusReport {
     startedAt: facts.startedAt.toISOString(),
     uptimeSeconds: seconds(now - facts.startedInstant),
     fallback: plan.fallback,
+    pools: facts.pools,
     kubernetes: facts.kubernetes,
     apiServerProbe: policy.controlPlane?.probed
       ? { state: snapshot.probe.state, detail: snapshot.probe.detail }

@@ -12,6 +12,8 @@ export class KubeRefused extends Error {
 }
 
 const VIP_HOST_ANNOTATION = "kube-vip.io/vipHost";
+const ADDRESSES_ANNOTATION = "kube-vip.io/loadbalancerIPs";
+const INTERFACE_ANNOTATION = "kube-vip.io/serviceInterface";
 /** How often an update is tried again when someone else changed the object in between. */
 const UPDATE_ATTEMPTS = 3;
 
@@ -40,6 +42,26 @@ export class KubeWrites {
   /** Sets the annotation with which kube-vip names the announcing node; null removes it. */
   async writeVipHost(namespace: string, name: string, node: string | null): Promise<void> {
     await this.#change(servicePath(namespace, name), { metadata: { annotations: { [VIP_HOST_ANNOTATION]: node } } });
+  }
+
+  /**
+   * Marks a Service as kube-vip's cloud provider does; with addresses it names them in the annotation and, the first of
+   * them, in `spec.loadBalancerIP`.
+   */
+  async assignAddresses(
+    namespace: string,
+    name: string,
+    addresses: readonly string[] | null,
+    interfaceName: string | null,
+  ): Promise<void> {
+    const annotations = {
+      ...(addresses ? { [ADDRESSES_ANNOTATION]: addresses.join(",") } : {}),
+      ...(interfaceName ? { [INTERFACE_ANNOTATION]: interfaceName } : {}),
+    };
+    await this.#change(servicePath(namespace, name), {
+      metadata: { labels: { implementation: "kube-vip" }, annotations },
+      ...(addresses ? { spec: { loadBalancerIP: addresses[0] } } : {}),
+    });
   }
 
   async #change(path: string, patch: object): Promise<void> {

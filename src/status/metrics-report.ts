@@ -10,7 +10,8 @@ export function observeReport(metrics: Metrics, report: StatusReport): void {
   const { node } = report;
   for (const gauge of [metrics.activeServices, metrics.isLeader, metrics.sessionInfo, metrics.sessionUp]) gauge.reset();
   for (const gauge of [metrics.prefixesSent, metrics.prefixesReceived, metrics.prefixesStale]) gauge.reset();
-  for (const gauge of [metrics.vipAnnounced, metrics.diagnosis, metrics.sameIdentity]) gauge.reset();
+  for (const gauge of [metrics.vipAnnounced, metrics.diagnosis, metrics.sameIdentity, metrics.poolAddresses])
+    gauge.reset();
   // The report has totals, so that each scrape begins at nothing and adds them.
   for (const counter of [metrics.sessionsEstablished, metrics.messages]) counter.reset();
   for (const counter of [metrics.malformedUpdates, metrics.prefixesRefused]) counter.reset();
@@ -22,6 +23,10 @@ export function observeReport(metrics: Metrics, report: StatusReport): void {
   for (const lease of report.leases) {
     metrics.isLeader.set({ node, lease_name: lease.lease }, lease.isHolder ? 1 : 0);
     metrics.sameIdentity.set({ lease_name: lease.lease }, lease.sameIdentity ? 1 : 0);
+  }
+  for (const { pool, family, used, size } of report.pools) {
+    metrics.poolAddresses.set({ pool, family, state: "used" }, used);
+    metrics.poolAddresses.set({ pool, family, state: "free" }, Math.max(0, size - used));
   }
   const services = new Map<string, Set<string>>();
   for (const { owner, address, path, announced } of report.vips) {

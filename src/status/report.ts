@@ -134,7 +134,7 @@ const Vip = z.strictObject({
 
 const Lease = z.strictObject({
   lease: z.string(),
-  purpose: z.enum(["control-plane", "services", "service", "member"]),
+  purpose: z.enum(["control-plane", "services", "service", "member", "pools"]),
   holder: z.string().nullable(),
   isHolder: z.boolean(),
   stands: z.boolean().describe("Whether this node stands for the Lease."),
@@ -169,6 +169,16 @@ export const StatusReport = z.strictObject({
   vips: z.array(Vip),
   leases: z.array(Lease),
   addresses: z.array(z.strictObject({ address: z.string(), interface: z.string() })).describe("VIPs on interfaces."),
+  pools: z
+    .array(
+      z.strictObject({
+        pool: z.string().describe("Key of the ConfigMap."),
+        family: z.string(),
+        used: z.number(),
+        size: z.number().describe("Addresses that can be given; of IPv6 not exact."),
+      }),
+    )
+    .describe("Address pools, on the node that gives addresses from them."),
   warnings: z.array(z.string()).describe("What the configuration has that is not used."),
 });
 

@@ -18,6 +18,9 @@ const EVENTS = {
   "vip.announced": "info", //         owner, address, path
   "vip.withdrawn": "info", //         owner, address, path, gate, reason
   "vip.refused": "warn", //           owner, reason
+  "pools.assigned": "info", //        service, addresses
+  "pools.no-address": "warn", //      service, reason
+  "pools.write-failed": "warn", //    service, error (when it changes)
   "firewall.changed": "info", //      vips, restricted (ports)
   "firewall.failed": "error", //      error (when it changes)
   "firewall.gone": "warn", //         (somebody took the rules away)

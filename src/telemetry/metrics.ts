@@ -50,6 +50,11 @@ export class Metrics {
     "address",
     "path",
   ]);
+  readonly poolAddresses = this.#gauge(
+    "vipcast_pool_addresses",
+    "Addresses of a pool by state, on the node that gives them.",
+    ["pool", "family", "state"],
+  );
   readonly fallback = this.#gauge("vipcast_fallback_active", "1 while ARP and NDP stand in for BGP.", []);
   readonly apiServerReady = this.#gauge(
     "vipcast_api_server_ready",

@@ -64,6 +64,9 @@ export interface ServiceFact {
   /** Entries of `status.loadBalancer.ingress`: address or host name, and the ports it says. */
   readonly ingress: readonly IngressFact[];
   readonly externalTrafficPolicy: "Cluster" | "Local";
+  /** `spec.ipFamilies`, in its order. */
+  readonly ipFamilies: readonly Family[];
+  readonly ipFamilyPolicy: "SingleStack" | "PreferDualStack" | "RequireDualStack";
   /**
    * `spec.loadBalancerSourceRanges`, or the older annotation; null without either. A word that is no prefix lets nobody
    * in: with nothing but such words the list is empty.
@@ -106,6 +109,11 @@ export function serviceFact(service: V1Service): ServiceFact {
       return address ? [{ address, ports }] : [];
     }),
     externalTrafficPolicy: spec?.externalTrafficPolicy === "Local" ? "Local" : "Cluster",
+    ipFamilies: familiesOf(spec?.ipFamilies),
+    ipFamilyPolicy:
+      spec?.ipFamilyPolicy === "PreferDualStack" || spec?.ipFamilyPolicy === "RequireDualStack"
+        ? spec.ipFamilyPolicy
+        : "SingleStack",
     sourceRanges: sourceRanges(spec?.loadBalancerSourceRanges, annotations[ANNOTATION.sourceRanges]),
     ports: (spec?.ports ?? []).map((port) => ({ port: port.port, protocol: port.protocol ?? "TCP" })),
     serviceInterface: annotations[ANNOTATION.serviceInterface] || null,
@@ -124,6 +132,15 @@ const wordsOf = (list = ""): readonly string[] =>
     .split(",")
     .map((word) => word.trim())
     .filter((word) => word !== "");
+
+/** Shared by all Services: there are four kinds. */
+const FAMILIES: Readonly<Record<string, readonly Family[]>> = {
+  IPv4: [4],
+  IPv6: [6],
+  "IPv4,IPv6": [4, 6],
+  "IPv6,IPv4": [6, 4],
+};
+const familiesOf = (names: readonly string[] = []): readonly Family[] => FAMILIES[names.join()] ?? FAMILIES["IPv4"]!;
 
 function sourceRanges(field: readonly string[] | undefined, annotation: string | undefined): readonly Prefix[] | null {
   const words = field && field.length > 0 ? field : (annotation ?? "").split(",");

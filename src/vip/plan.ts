@@ -55,7 +55,7 @@ export interface LeasePlan {
   readonly lease: LeaseName;
   /** False: give the Lease up, or do not try for it. */
   readonly stands: boolean;
-  readonly purpose: "control-plane" | "services" | "service" | "member";
+  readonly purpose: "control-plane" | "services" | "service" | "member" | "pools";
 }
 
 export interface StatusPlan {
@@ -223,6 +223,7 @@ function planServices(draft: Draft): void {
   if (!settings) return;
   const { policy, services } = draft.snapshot;
   const canServe = nodeGate(draft, true).open && (draft.path === "bgp" || anyInterfaceUp(draft.snapshot));
+  if (settings.poolLease) draft.stand(settings.poolLease, nodeGate(draft, true).open, "pools");
   const election = electionOn(draft.path, settings);
   // The global Lease is stood for even without Services: kube-vip does, and a takeover then needs no first write.
   // In mode `auto` it is known before it is needed.
@@ -278,10 +279,13 @@ function planService(draft: Draft, service: ServiceFact, settings: ServicePolicy
     });
   }
   if (named.addresses.length === 0 && named.refused.length === 0) {
+    const poolFailure = draft.snapshot.poolFailures?.get(service.key);
     const gate = closed(
       "address",
-      "neither annotation kube-vip.io/loadbalancerIPs nor spec.loadBalancerIP nor status names one",
-      "set the annotation kube-vip.io/loadbalancerIPs",
+      poolFailure ?? "neither annotation kube-vip.io/loadbalancerIPs nor spec.loadBalancerIP nor status names one",
+      poolFailure === undefined
+        ? "set the annotation kube-vip.io/loadbalancerIPs"
+        : "extend the pool in its ConfigMap, or set the annotation kube-vip.io/loadbalancerIPs",
     );
     draft.vips.push({
       owner: service.key,

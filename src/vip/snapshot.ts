@@ -96,6 +96,8 @@ export interface ServicePolicy {
   /** Put the VIPs of Services on an interface in BGP mode, too. */
   readonly attach: boolean;
   readonly updateStatus: boolean;
+  /** The Lease of who gives addresses from pools. Left out: nobody here does. */
+  readonly poolLease?: LeaseName | null;
   /** What is enforced by rules in the kernel. Left out: nothing. */
   readonly enforced?: EnforcedPolicy;
 }
@@ -177,6 +179,8 @@ export interface Snapshot {
   readonly probe: ProbeFact;
   readonly sessions: SessionsFact;
   readonly interfaces: readonly InterfaceFact[];
+  /** Why a Service got no address from a pool. Left out: this node gives none. */
+  readonly poolFailures?: ReadonlyMap<string, string> | null;
   /** Why the kernel has not taken the rules about VIPs. Left out: it has. */
   readonly firewallFailure?: string | null;
   /** Whether the fallback of mode `auto` was active in the plan before this one. */

@@ -5,6 +5,8 @@ export interface RbacOptions {
   readonly role: boolean;
   /** Bind in `namespace` only. */
   readonly roleBinding: boolean;
+  /** The ConfigMap of address pools, when addresses are given from them. */
+  readonly configMap?: { readonly namespace: string; readonly name: string };
   /** Secrets that the configuration names; without a namespace those of `namespace`. */
   readonly secrets: readonly SecretName[];
 }
@@ -18,6 +20,7 @@ const NAME = "vipcast";
 const CLUSTER_ROLE = "system:vipcast-role";
 const CLUSTER_BINDING = "system:vipcast-binding";
 const SECRETS_ROLE = "vipcast-bgp-passwords";
+const POOLS_ROLE = "vipcast-pools";
 const NODES_ROLE = "system:vipcast-nodes";
 const RBAC = "rbac.authorization.k8s.io";
 
@@ -41,7 +44,29 @@ const NODE_RULES: readonly Rule[] = [{ apiGroups: [""], resources: ["nodes"], ve
 
 /** ServiceAccount, roles and bindings; with a binding for one namespace also the little that is needed outside of it. */
 export function rbacManifest(options: RbacOptions): object[] {
-  return [...daemonRights(options), ...secretRights(options)];
+  return [...daemonRights(options), ...poolRights(options), ...secretRights(options)];
+}
+
+/** That ConfigMap alone; the Services that get addresses are among the daemon's own rights. */
+function poolRights({ namespace, configMap }: RbacOptions): object[] {
+  if (configMap === undefined) return [];
+  const metadata = { name: POOLS_ROLE, namespace: configMap.namespace };
+  const rule: Rule = {
+    apiGroups: [""],
+    resources: ["configmaps"],
+    resourceNames: [configMap.name],
+    verbs: ["list", "watch"],
+  };
+  return [
+    { apiVersion: `${RBAC}/v1`, kind: "Role", metadata, rules: [rule] },
+    {
+      apiVersion: `${RBAC}/v1`,
+      kind: "RoleBinding",
+      metadata,
+      roleRef: { apiGroup: RBAC, kind: "Role", name: POOLS_ROLE },
+      subjects: [{ kind: "ServiceAccount", name: NAME, namespace }],
+    },
+  ];
 }
 
 /** Those Secrets alone, and no other of their namespaces. */
