@@ -738,6 +738,9 @@ describe("refusals", () => {
     );
     const narrow = { vip_leaseduration: "4", vip_renewdeadline: "3", vip_retryperiod: "1" };
     expect(settings({ ...ARP, ...narrow }).election.addressLifetimes).toBe(false);
+    expect(load({ ...ARP, ...narrow }).warnings).toEqual([
+      { name: "election.renewDeadlineSeconds", message: expect.stringContaining("leaves less than 2 s") },
+    ]);
   });
   it("nothing to do, and a control plane without an address", () => {
     expect(refusal({ vip_arp: "true" })).toContain("nothing to announce");

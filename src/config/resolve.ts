@@ -61,6 +61,11 @@ export function resolve(
     status: { socketPath: config.status.socket },
   } satisfies Settings;
   checkPorts(settings, complain);
+  if (config.election.addressLifetimes && !settings.election.addressLifetimes)
+    warn(
+      "election.renewDeadlineSeconds",
+      "the renew deadline (vip_renewdeadline) leaves less than 2 s until the Lease's duration: a daemon that hangs may keep an elected VIP beside the next holder",
+    );
   return problems === 0 ? settings : null;
 }
 
