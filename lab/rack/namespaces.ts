@@ -52,6 +52,11 @@ export class Namespaces {
     return `${this.prefix}${host}`;
   }
 
+  /** Packets for others are passed on there, as on every node with kube-proxy. */
+  async forward(host: string): Promise<void> {
+    await writeSysctls(this.name(host), { "ipv4/ip_forward": 1, "ipv6/conf/all/forwarding": 1 });
+  }
+
   /** Takes a host off a bridge: both sides keep their carrier, as behind a switch that has lost its path. */
   async cut(host: string, ...segments: readonly SegmentName[]): Promise<void> {
     await ipBatch(

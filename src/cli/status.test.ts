@@ -65,6 +65,7 @@ const report: StatusReport = {
   ],
   leases: [],
   addresses: [],
+  backends: [],
   pools: [],
   warnings: [],
 };

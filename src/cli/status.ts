@@ -72,6 +72,7 @@ function renderText(report: StatusReport, wide: boolean): string {
     ),
     ...field("Kubernetes", kube.error ?? `${kube.synced ? "in step" : "reading the first lists"} (${kube.server})`),
     ...(probe.state === "off" ? [] : field("API server", `${probe.state}: ${probe.detail}`)),
+    ...(report.backends.length === 0 ? [] : field("Balancer", backendsText(report.backends))),
     "",
     ...(report.peers.length > 0 ? [peerTable(report.peers, wide), ""] : []),
     ...report.peers.flatMap(peerNotes),
@@ -185,3 +186,11 @@ function decision(vip: VipReport): string {
 
 const ellipsis = (text: string, width: number): string =>
   text.length <= width ? text : `${text.slice(0, width - 1)}…`;
+
+/** "2 of 3 API servers are ready, not 10.0.0.3 (n3): connection refused". */
+function backendsText(backends: StatusReport["backends"]): string {
+  const ready = backends.filter(({ state }) => state === "ready").length;
+  const others = backends.filter(({ state }) => state !== "ready");
+  const text = `${ready} of ${backends.length} addresses of API servers are ready`;
+  return [text, ...others.map(({ node, detail }) => `not ${node}: ${detail}`)].join("; ");
+}

@@ -166,17 +166,6 @@ export const KUBE_VIP_ONLY: readonly KubeVipOption[] = [
     "ignored",
     "changes nothing: vipcast folds bursts of events by itself",
   ),
-  row(
-    "enableLoadBalancer",
-    "lb_enable",
-    "bool",
-    "false",
-    "ignored",
-    `${NOT_YET}: the node that announces the VIP serves it alone`,
-  ),
-  row("lbPort", "lb_port", "text", "6443", "ignored", NOT_YET),
-  row("lbForwardingMethod", "lb_fwdmethod", "text", "local", "ignored", NOT_YET),
-  row(null, "backend_health_check_interval", "text", "5", "ignored", NOT_YET),
   row(null, "iptables_backend", "text", "", "ignored", "has no effect in kube-vip either"),
   row(
     "tableID",

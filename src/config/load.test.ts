@@ -170,6 +170,26 @@ const SAMPLES: Record<string, readonly [readonly [string, unknown], readonly [st
     ["true", false],
     ["false", true],
   ],
+  "controlPlane.balancer.enabled": [
+    ["true", true],
+    ["false", false],
+  ],
+  "controlPlane.balancer.port": [
+    ["6444", 6444],
+    ["443", 443],
+  ],
+  "controlPlane.balancer.method": [
+    ["masquerade", "masquerade"],
+    ["local", "local"],
+  ],
+  "controlPlane.balancer.algorithm": [
+    ["random", "random"],
+    ["source-hash", "source-hash"],
+  ],
+  "controlPlane.balancer.probeSeconds": [
+    ["5", 5],
+    ["0.2", 0.2],
+  ],
   "services.pools.enabled": [
     ["true", true],
     ["false", false],
@@ -646,10 +666,13 @@ describe("what kube-vip has and vipcast has not", () => {
   it("the seconds that kube-vip's generator writes under vip_loseleadership are no error", () => {
     expect(load({ ...ARP, vip_loseleadership: "30" }).warnings).toEqual([]);
   });
-  it("the balancer on another port than the API server's is refused", () => {
-    expect(refusal({ ...ARP, lb_enable: "true", lb_port: "443" })).toContain("nothing would answer on port 443");
-    expect(refusal({ ...ARP, lb_enable: "true", port: "7443" })).toContain("nothing would answer on port 6443");
-    expect(load({ ...ARP, lb_enable: "true", port: "443", lb_port: "443" }).warnings[0]?.name).toBe("lb_enable");
+  it("the balancer as kube-vip is told of it, without the methods of IPVS that nftables lacks", () => {
+    const balanced = settings({ ...ARP, lb_enable: "true", lb_port: "443", lb_fwdmethod: "masquerade" });
+    expect(balanced.controlPlane!.balancer).toEqual({
+      ...{ port: 443, method: "masquerade", algorithm: "round-robin", probeMillis: 500 },
+    });
+    expect(settings(ARP).controlPlane!.balancer).toBeNull();
+    expect(refusal({ ...ARP, lb_enable: "true", lb_fwdmethod: "tunnel" })).toContain("must be local or masquerade");
   });
   it("auto prefix lengths and DHCP addresses and DNS names", () => {
     expect(load({ ...ARP, vip_subnet: "auto" })).toMatchObject({

@@ -78,7 +78,7 @@ function readConfig({ flags, env, file }: Sources): Read | Refused {
     origins.set(option.key, { source: given.source, name: given.name });
     if (given.value !== undefined) setAt(tree, option.path, given.value);
   }
-  names.foreign(valueAt(tree, ["controlPlane", "port"]) ?? 6443);
+  names.foreign();
   names.unknown();
   const singlePeer = readSinglePeer(names);
 

@@ -2,7 +2,7 @@ import { asksForSomething, KUBE_VIP_ONLY } from "./kube-vip-only.ts";
 import { didYouMean } from "./nearest.ts";
 import { options, type Option } from "./options.ts";
 import type { ConfigProblem, ConfigWarning } from "./problem.ts";
-import { formExpects, parseBool, parseText, splitList, type TextForm } from "./text.ts";
+import { formExpects, parseText, splitList, type TextForm } from "./text.ts";
 
 /** Flags by name without dashes, as text; a boolean flag without a value is "true". */
 export type Flags = Readonly<Record<string, string | undefined>>;
@@ -111,8 +111,8 @@ export class Names {
     return { source, name, value };
   }
 
-  /** What kube-vip knows and vipcast does not. `port` is the API server's. */
-  foreign(port: unknown): void {
+  /** What kube-vip knows and vipcast does not. */
+  foreign(): void {
     for (const option of KUBE_VIP_ONLY) {
       const given: readonly [string, string | undefined][] = [
         [`--${option.flag}`, option.flag === null ? undefined : this.#flags[option.flag]],
@@ -126,19 +126,6 @@ export class Names {
         else if (asks) this.warn(name, option.because);
       }
     }
-    this.#balancer(port);
-  }
-
-  /** Without kube-vip's balancer nothing listens on its port, unless that is the API server's own. */
-  #balancer(port: unknown): void {
-    const enabled = parseBool(this.#flags["enableLoadBalancer"] || this.#environment["lb_enable"] || "false");
-    const front = this.#flags["lbPort"] || this.#environment["lb_port"] || "6443";
-    if (enabled === true && front !== String(port))
-      this.refuse(
-        "lb_port",
-        `nothing would answer on port ${front.slice(0, 10)}: the balancer is not yet in vipcast`,
-        "set lb_port to the value of port",
-      );
   }
 
   /** Names that look like ours or kube-vip's and are neither. */

@@ -91,6 +91,14 @@ function resolveControlPlane(config: Config, complain: Report): ControlPlaneSett
     elected: controlPlane.election || config.mode === "arp",
     lease: leaseOf(controlPlane.leaseName),
     leaseAnnotations: controlPlane.leaseAnnotations,
+    balancer: controlPlane.balancer.enabled
+      ? {
+          port: controlPlane.balancer.port,
+          method: controlPlane.balancer.method,
+          algorithm: controlPlane.balancer.algorithm,
+          probeMillis: Math.round(controlPlane.balancer.probeSeconds * 1000),
+        }
+      : null,
     healthCheck: controlPlane.healthCheck.enabled ? resolveHealthCheck(config) : null,
   };
 }

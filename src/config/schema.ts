@@ -60,6 +60,49 @@ const ControlPlane = z.strictObject({
       .describe("Annotations of that Lease. In the environment: a JSON object."),
     { form: "json", env: ["vip_leaseannotations"] },
   ),
+  balancer: z
+    .strictObject({
+      enabled: named(
+        bool()
+          .default(false)
+          .describe("Spread connections to the VIP over the API servers of all control-plane nodes."),
+        { form: "bool", flag: "enableLoadBalancer", env: ["lb_enable"] },
+      ),
+      port: named(wholeNumber(1, 65_535).default(6443).describe("Port of the VIP that is spread."), {
+        form: "integer",
+        flag: "lbPort",
+        env: ["lb_port"],
+      }),
+      method: named(
+        z
+          .enum(["local", "masquerade"], {
+            error:
+              "must be local or masquerade (tunnel, directroute and bypass are methods of IPVS that nftables lacks)",
+          })
+          .default("local")
+          .describe(
+            "`masquerade`: over all API servers that are ready. `local`: to this node's own while it is ready, clients keep their addresses; else as `masquerade`.",
+          ),
+        { form: "text", flag: "lbForwardingMethod", env: ["lb_fwdmethod"] },
+      ),
+      algorithm: named(
+        z
+          .enum(["round-robin", "random", "source-hash"], { error: "must be round-robin, random or source-hash" })
+          .default("round-robin")
+          .describe("How one of several API servers is chosen."),
+        { form: "text", env: ["vipcast_lb_algorithm"] },
+      ),
+      probeSeconds: named(
+        decimalNumber(0.05, 3600)
+          .default(0.5)
+          .describe(
+            "Time from one question to an API server to the next; after three failures it gets no connections.",
+          ),
+        { form: "number", env: ["backend_health_check_interval"] },
+      ),
+    })
+    .prefault({})
+    .describe("The balancer in the kernel."),
   healthCheck: z
     .strictObject({
       enabled: named(

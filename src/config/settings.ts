@@ -77,6 +77,8 @@ export interface ControlPlaneSettings {
   readonly lease: LeaseSettings;
   /** Written to the control-plane Lease. */
   readonly leaseAnnotations: Readonly<Record<string, string>>;
+  /** Null: connections go to the API server of the node that has the VIP. */
+  readonly balancer: BalancerSettings | null;
   /** Null: announce whatever the API server says. */
   readonly healthCheck: HealthCheckSettings | null;
 }
@@ -133,6 +135,15 @@ export interface ServicesSettings {
 }
 
 /** client-go's three numbers: `lease` > `renewDeadline` > 1.2 × `retryPeriod`. */
+/** Connections to the control-plane VIP, spread in the kernel over the API servers that answer /readyz. */
+export interface BalancerSettings {
+  /** Of the VIP; that of the API servers is the control plane's. */
+  readonly port: number;
+  readonly method: "masquerade" | "local";
+  readonly algorithm: "round-robin" | "random" | "source-hash";
+  readonly probeMillis: number;
+}
+
 export interface PoolSettings {
   /** The ConfigMap; a null namespace is the daemon's own. */
   readonly configMap: LeaseSettings;

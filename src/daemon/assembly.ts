@@ -10,7 +10,14 @@ import { join } from "node:path";
 import type { V1ConfigMap } from "@kubernetes/client-node";
 import type { Logger } from "pino";
 import { Instant } from "../base/time.ts";
-import type { BgpSettings, HealthCheckSettings, PoolSettings, Settings } from "../config/settings.ts";
+import type {
+  BalancerSettings,
+  BgpSettings,
+  ControlPlaneSettings,
+  HealthCheckSettings,
+  PoolSettings,
+  Settings,
+} from "../config/settings.ts";
 import { ListWatch } from "../kube/cache.ts";
 import { connectKube, type KubeClient } from "../kube/client.ts";
 import type { CredentialSource } from "../kube/credentials.ts";
@@ -19,6 +26,7 @@ import { MEMBER_LABELS, MEMBER_SELECTOR, memberAnnotations, memberLeaseOf } from
 import { KubeWrites } from "../kube/writes.ts";
 import { Announcer } from "../l2/session/announcer.ts";
 import { Netlink } from "../linux/io/netlink.ts";
+import { NftLoadBalancer } from "../linux/io/load-balancer.ts";
 import { NftPacketFilter } from "../linux/io/packet-filter.ts";
 import { routerSegments } from "../linux/io/router-segment.ts";
 import { segments } from "../linux/io/segment.ts";
@@ -32,6 +40,8 @@ import { Metrics } from "../telemetry/metrics.ts";
 import { endpointSliceFact, nodeFact, type ServiceFact, serviceFact } from "../vip/facts.ts";
 import type { LeasePlan } from "../vip/plan.ts";
 import { leaseText, type Policy } from "../vip/snapshot.ts";
+import { Backends } from "./backends.ts";
+import { BalancerConverger } from "./balancer.ts";
 import { PeerBfd } from "./bfd.ts";
 import { BfdSessions } from "./bfd-sessions.ts";
 import { BgpRuntime } from "./bgp.ts";
@@ -60,6 +70,8 @@ const SERVICES_MARK = 249;
 const LINGER_MILLIS = 1_000;
 /** An API server that does not answer may have the Leases run out instead: their times may be long. */
 const RELEASE_MILLIS = 5_000;
+/** After so many questions in a row without a good answer an API server gets no connections. */
+const BACKEND_FAILURES = 3;
 const ADMIN_KUBECONFIG = "/etc/kubernetes/admin.conf";
 /** The API server names itself so in every cluster's certificate; 127.0.0.1 is named by some only. */
 const API_SERVER_NAME = "kubernetes.default.svc";
@@ -118,6 +130,8 @@ export class Manager {
       arpRateMillis: arp.intervalMillis,
     });
     this.#closers.push(() => announcer.close());
+    const balancer = controlPlane ? this.#createBalancer() : null;
+    const backends = controlPlane?.balancer ? this.#createBackends(controlPlane, controlPlane.balancer) : null;
     const firewall = services ? this.#createFirewall() : null;
     const probe = controlPlane?.healthCheck ? this.#createProbe(controlPlane.healthCheck) : null;
     const statuses = services?.updateStatus ? this.#createStatusWriter(client) : null;
@@ -153,6 +167,8 @@ export class Manager {
       statuses,
       ...(firewall ? { firewall } : {}),
       ...(pools ? { pools } : {}),
+      ...(balancer ? { balancer } : {}),
+      ...(backends ? { backends } : {}),
       warnings: this.#warnings,
       troubles: this.#troubles,
     });
@@ -340,6 +356,30 @@ export class Manager {
     return probe;
   }
 
+  /** Also where nothing is balanced: an earlier run may have left rules. */
+  #createBalancer(): BalancerConverger {
+    const balancer = new BalancerConverger(new NftLoadBalancer(), {
+      ...{ clock: systemClock, entropy: systemEntropy, log: this.#log },
+      onChange: () => {},
+    });
+    this.#closers.push(() => balancer.close(this.#keepsRules));
+    return balancer;
+  }
+
+  #createBackends({ port }: ControlPlaneSettings, { probeMillis }: BalancerSettings): Backends {
+    const backends = new Backends({
+      ...{ clock: systemClock, port, periodMillis: probeMillis, failureThreshold: BACKEND_FAILURES },
+      askFor: (server) =>
+        askAsClient(
+          connectKube({ ...this.#credentials(), server, tlsServerName: API_SERVER_NAME, clock: systemClock }),
+          { url: `${server}/readyz`, timeoutMillis: Math.max(250, probeMillis) },
+        ),
+      onChange: () => this.#node?.replan(),
+    });
+    this.#closers.push(() => backends.close());
+    return backends;
+  }
+
   #createPools(settings: PoolSettings, services: ListWatch<ServiceFact>, client: KubeClient): PoolController {
     const { namespace, name } = settings.configMap;
     const configMap = new ListWatch<Readonly<Record<string, string>>>(
@@ -373,8 +413,8 @@ export class Manager {
 
   /** Also where nothing is enforced: an earlier run may have left rules. */
   #createFirewall(): FirewallConverger {
-    const firewall = new FirewallConverger({
-      ...{ filter: new NftPacketFilter(), clock: systemClock, entropy: systemEntropy, log: this.#log },
+    const firewall = new FirewallConverger(new NftPacketFilter(), {
+      ...{ clock: systemClock, entropy: systemEntropy, log: this.#log },
       onChange: () => this.#node?.replanSoon(),
     });
     this.#closers.push(() => firewall.close(this.#keepsRules));

@@ -42,7 +42,7 @@ beforeEach(() => {
   clock = new VirtualClock();
   changes = 0;
   const log = pino({ level: "silent" });
-  firewall = new FirewallConverger({ filter, clock, entropy: { fraction: () => 0 }, log, onChange: () => changes++ });
+  firewall = new FirewallConverger(filter, { clock, entropy: { fraction: () => 0 }, log, onChange: () => changes++ });
 });
 
 const guarded = (): readonly string[] | null => filter.rules?.guarded ?? null;

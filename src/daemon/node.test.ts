@@ -458,7 +458,9 @@ describe("the loop of a node", () => {
     ["going down", { ready: false, cordoned: false }, false],
     ["not known", null, false],
   ])("with a node that is %s tells whether a stop is an upgrade (BGP-4724-P-01)", (_, fact, isIn) => {
-    const facts = new Map(fact ? [["node-1", { name: "node-1", controlPlane: true, excluded: false, ...fact }]] : []);
+    const facts = new Map(
+      fact ? [["node-1", { name: "node-1", controlPlane: true, excluded: false, internalAddresses: [], ...fact }]] : [],
+    );
     const { daemon } = rack({ nodes: { facts, synced: true, lastError: null } });
     daemon.replan();
     expect(daemon.isInService()).toBe(isIn);
@@ -466,7 +468,10 @@ describe("the loop of a node", () => {
 
   it("takes a stop for none to return from while the first lists or probe are missing, or the node is not followed", () => {
     const facts = new Map([
-      ["node-1", { name: "node-1", controlPlane: true, excluded: false, ready: true, cordoned: false }],
+      [
+        "node-1",
+        { name: "node-1", controlPlane: true, excluded: false, internalAddresses: [], ready: true, cordoned: false },
+      ],
     ]);
     const nodes = { facts, synced: true, lastError: null as string | null };
     const slices = { facts: new Map(), synced: false, lastError: "endpointslices is forbidden" };

@@ -18,6 +18,7 @@ import type { RecordingFormat, StatusReport } from "../status/report.ts";
 import { emit } from "../telemetry/events.ts";
 import { groupSlices } from "../vip/endpoints.ts";
 import type { EndpointSliceFact, NodeFact, ServiceFact, ServiceKey } from "../vip/facts.ts";
+import type { BackendFact } from "../vip/balancer.ts";
 import { NO_FIREWALL } from "../vip/firewall.ts";
 import { firstClosed } from "../vip/gates.ts";
 import { type AddressPlan, plan, type Plan, type VipPlan } from "../vip/plan.ts";
@@ -70,6 +71,10 @@ export interface NodeParts {
     status(): readonly { readonly vip: IpAddress; readonly conflict: SegmentConflict | null }[];
   };
   readonly statuses: { want(statuses: Plan["statuses"]): void } | null;
+  /** Absent where the control-plane VIP is not served. */
+  readonly balancer?: { readonly troubles: readonly string[]; apply(plan: Plan["balancer"]): void };
+  /** Absent without a balancer. */
+  readonly backends?: { follow(nodes: ReadonlyMap<string, NodeFact>): void; facts(): readonly BackendFact[] };
   /** Absent where nobody gives addresses; its status is null while another node does. */
   readonly pools?: { readonly status: PoolsStatus | null };
   /** Absent where no Services are served. */
@@ -105,6 +110,7 @@ const EMPTY_PLAN: Plan = {
   leases: new Map(),
   statuses: [],
   firewall: NO_FIREWALL,
+  balancer: null,
   fallback: false,
   settled: false,
   complete: false,
@@ -309,13 +315,14 @@ export class NodeDaemon {
     const said = this.#parts.pools?.status?.troubles ?? [];
     const pools = said.slice(0, TROUBLES_SHOWN_MAX);
     if (said.length > pools.length) pools.push(`pools: and ${said.length - pools.length} more`);
+    const balancer = this.#parts.balancer?.troubles ?? [];
     const rules = this.#parts.firewall?.failure ?? null;
     const firewall = rules === null ? [] : [`the firewall: ${rules}`];
     const isWaiting = this.#parts.isResumed === true && !this.#routesAreComplete;
     const kept = isWaiting
       ? ["routers keep the routes of the process before until all Services and nodes are known"]
       : [];
-    return [...troubles, ...kept, ...kernel, ...firewall, ...conflicts, ...pools];
+    return [...troubles, ...kept, ...kernel, ...firewall, ...balancer, ...conflicts, ...pools];
   }
 
   /** What was recorded of a peer, as a file; null when there is no such peer. */
@@ -356,12 +363,20 @@ export class NodeDaemon {
         downSince: this.#downSince,
       },
       interfaces: this.#links.map((link) => interfaceFact(link, this.#present)),
+      backends: this.#backends(),
       poolFailures: this.#parts.pools?.status?.failures ?? null,
       firewallFailure: this.#parts.firewall?.failure ?? null,
       wasFallback: this.#plan.fallback,
       stopping: this.#stopping,
       keeping: this.#keeping,
     };
+  }
+
+  #backends(): readonly BackendFact[] | null {
+    const { nodes, backends } = this.#parts;
+    if (backends === undefined || !nodes.synced) return null;
+    backends.follow(nodes.facts);
+    return backends.facts();
   }
 
   /** Our own VIPs are left out: one that the kernel chose as an end is no less a VIP. */
@@ -395,6 +410,7 @@ export class NodeDaemon {
     announcer.setVips(this.#segmentVips(next));
     if (next.settled) this.#addresses.remove(addresses);
     // While addresses may be there whose Services are not known yet, their rules of the run before stay, too.
+    this.#parts.balancer?.apply(next.balancer);
     const isKnown = next.settled && (this.#stopping || this.#synced());
     if (isKnown && this.#lingering.size === 0) this.#parts.firewall?.narrow(next.firewall);
     elections.converge(next.leases);

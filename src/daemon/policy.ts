@@ -29,6 +29,12 @@ export function policyOf(settings: Settings): Policy {
       elected: controlPlane.elected,
       lease: lease(controlPlane.lease),
       interfaceName: controlPlane.interfaceName,
+      balancer: controlPlane.balancer && {
+        port: controlPlane.balancer.port,
+        backendPort: controlPlane.port,
+        algorithm: controlPlane.balancer.algorithm,
+        method: controlPlane.balancer.method,
+      },
       probed: controlPlane.healthCheck !== null,
     },
     services: services && {

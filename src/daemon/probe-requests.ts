@@ -10,7 +10,7 @@ import type { Clock } from "../ports/clock.ts";
 /** Asks with the daemon's own credentials, and trusts whom it trusts. */
 export function askAsClient(
   client: KubeClient,
-  { url, timeoutMillis }: HealthCheckSettings,
+  { url, timeoutMillis }: Pick<HealthCheckSettings, "url" | "timeoutMillis">,
 ): () => Promise<string | null> {
   const { pathname } = new URL(url);
   return async () => {

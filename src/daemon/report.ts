@@ -47,6 +47,7 @@ export function report(facts: ReportFacts): StatusReport {
     startedAt: facts.startedAt.toISOString(),
     uptimeSeconds: seconds(now - facts.startedInstant),
     fallback: plan.fallback,
+    backends: (snapshot.backends ?? []).map(({ node, address, probe }) => ({ node, address, ...probe })),
     pools: facts.pools,
     kubernetes: facts.kubernetes,
     apiServerProbe: policy.controlPlane?.probed

@@ -10,7 +10,13 @@ export function observeReport(metrics: Metrics, report: StatusReport): void {
   const { node } = report;
   for (const gauge of [metrics.activeServices, metrics.isLeader, metrics.sessionInfo, metrics.sessionUp]) gauge.reset();
   for (const gauge of [metrics.prefixesSent, metrics.prefixesReceived, metrics.prefixesStale]) gauge.reset();
-  for (const gauge of [metrics.vipAnnounced, metrics.diagnosis, metrics.sameIdentity, metrics.poolAddresses])
+  for (const gauge of [
+    metrics.vipAnnounced,
+    metrics.diagnosis,
+    metrics.sameIdentity,
+    metrics.poolAddresses,
+    metrics.backends,
+  ])
     gauge.reset();
   // The report has totals, so that each scrape begins at nothing and adds them.
   for (const counter of [metrics.sessionsEstablished, metrics.messages]) counter.reset();
@@ -24,6 +30,7 @@ export function observeReport(metrics: Metrics, report: StatusReport): void {
     metrics.isLeader.set({ node, lease_name: lease.lease }, lease.isHolder ? 1 : 0);
     metrics.sameIdentity.set({ lease_name: lease.lease }, lease.sameIdentity ? 1 : 0);
   }
+  for (const { state } of report.backends) metrics.backends.inc({ state });
   for (const { pool, family, used, size } of report.pools) {
     metrics.poolAddresses.set({ pool, family, state: "used" }, used);
     metrics.poolAddresses.set({ pool, family, state: "free" }, Math.max(0, size - used));

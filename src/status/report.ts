@@ -169,6 +169,9 @@ export const StatusReport = z.strictObject({
   vips: z.array(Vip),
   leases: z.array(Lease),
   addresses: z.array(z.strictObject({ address: z.string(), interface: z.string() })).describe("VIPs on interfaces."),
+  backends: z
+    .array(z.strictObject({ node: z.string(), address: z.string(), state: z.string(), detail: z.string() }))
+    .describe("API servers that connections to the control-plane VIP are spread over; empty without a balancer."),
   pools: z
     .array(
       z.strictObject({

@@ -53,6 +53,7 @@ const report: StatusReport = {
     },
   ],
   addresses: [],
+  backends: [],
   pools: [],
   warnings: [],
 };

@@ -24,6 +24,9 @@ const EVENTS = {
   "firewall.changed": "info", //      vips, restricted (ports)
   "firewall.failed": "error", //      error (when it changes)
   "firewall.gone": "warn", //         (somebody took the rules away)
+  "balancer.changed": "info", //      vips (address, port, backends)
+  "balancer.failed": "error", //      error (when it changes)
+  "balancer.gone": "warn", //         (somebody took the rules away)
   "fallback.started": "warn", //      (no session for the configured time)
   "fallback.ended": "info", //
   "probe.changed": "info", //         state, detail

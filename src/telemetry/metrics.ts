@@ -50,6 +50,9 @@ export class Metrics {
     "address",
     "path",
   ]);
+  readonly backends = this.#gauge("vipcast_balancer_backends", "API servers behind the control-plane VIP, by state.", [
+    "state",
+  ]);
   readonly poolAddresses = this.#gauge(
     "vipcast_pool_addresses",
     "Addresses of a pool by state, on the node that gives them.",

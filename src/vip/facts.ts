@@ -1,5 +1,5 @@
 import type { V1EndpointSlice, V1Node, V1Service } from "@kubernetes/client-node";
-import type { Family } from "../addr/ip.ts";
+import { type Family, type IpAddress, parseIp } from "../addr/ip.ts";
 import { parsePrefix, type Prefix } from "../addr/prefix.ts";
 import type { Branded } from "../base/brand.ts";
 
@@ -208,6 +208,8 @@ export interface NodeFact {
   readonly controlPlane: boolean;
   /** Carries `node.kubernetes.io/exclude-from-external-load-balancers`. */
   readonly excluded: boolean;
+  /** Its InternalIPs that are addresses. */
+  readonly internalAddresses: readonly IpAddress[];
 }
 
 export function nodeFact(node: V1Node): NodeFact {
@@ -217,6 +219,9 @@ export function nodeFact(node: V1Node): NodeFact {
     ready: (node.status?.conditions ?? []).some((it) => it.type === "Ready" && it.status === "True"),
     cordoned: node.spec?.unschedulable === true,
     controlPlane: "node-role.kubernetes.io/control-plane" in labels || "node-role.kubernetes.io/master" in labels,
+    internalAddresses: (node.status?.addresses ?? []).flatMap(({ type, address }) =>
+      type === "InternalIP" ? (parseIp(address) ?? []) : [],
+    ),
     excluded: "node.kubernetes.io/exclude-from-external-load-balancers" in labels,
   };
 }

@@ -10,6 +10,7 @@ import { familyOf, type IpAddress } from "../addr/ip.ts";
 import { hostPrefix, type Prefix } from "../addr/prefix.ts";
 import { Instant } from "../base/time.ts";
 import type { ServiceFact, ServiceKey, ServicePortFact } from "./facts.ts";
+import { type BalancerPlan, planBalancer } from "./balancer.ts";
 import { FirewallBook, firewallGate, type FirewallPlan } from "./firewall.ts";
 import { closed, firstClosed, type Gate, open } from "./gates.ts";
 import { anyInterfaceUp, interfaceGate } from "./interface-gate.ts";
@@ -75,6 +76,7 @@ export interface Plan {
   readonly leases: ReadonlyMap<string, LeasePlan>;
   readonly statuses: readonly StatusPlan[];
   readonly firewall: FirewallPlan;
+  readonly balancer: BalancerPlan;
   /** Mode `auto` only: no BGP session for so long that the segment must do. */
   readonly fallback: boolean;
   /** Leftovers of an earlier run may be removed: enough is known to tell that they are leftovers. */
@@ -122,6 +124,8 @@ class Draft {
   readonly leases = new Map<string, LeasePlan>();
   readonly statuses: StatusPlan[] = [];
   readonly firewall = new FirewallBook();
+  /** VIPs of the control plane that this node serves. */
+  readonly balanced: IpAddress[] = [];
 
   constructor(snapshot: Snapshot, path: Path, fallback: boolean) {
     this.snapshot = snapshot;
@@ -153,6 +157,12 @@ class Draft {
       leases: this.leases,
       statuses: this.statuses,
       firewall: this.firewall.finish(),
+      balancer: planBalancer(
+        this.snapshot.policy.controlPlane?.balancer ?? null,
+        this.snapshot.policy.node,
+        this.balanced,
+        this.snapshot.backends ?? null,
+      ),
       fallback: this.fallback,
       settled: this.#settled(),
       complete: this.#complete(),
@@ -205,6 +215,7 @@ function planControlPlane(draft: Draft): void {
     const { gate, at } = interfaceGate(draft.snapshot, draft.path, address, settings.interfaceName);
     gates.push(gate);
     if (elected) gates.push(electionGate(draft.snapshot, settings.lease));
+    if (firstClosed(gates) === null) draft.balanced.push(address);
     announce(draft, {
       owner: "control-plane",
       address,

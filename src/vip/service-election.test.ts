@@ -25,7 +25,7 @@ const ready = (node: string): EndpointFact => ({ node, ready: true, serving: tru
 const member = (node: string, weight = 1): Member => ({ node, weight });
 const members = (...live: Member[]): MembersFact => ({ live, doubt: null });
 const node = (name: string, rest: Partial<NodeFact> = {}): NodeFact => ({
-  ...{ name, ready: true, cordoned: false, controlPlane: false, excluded: false },
+  ...{ name, ready: true, cordoned: false, controlPlane: false, excluded: false, internalAddresses: [] },
   ...rest,
 });
 

@@ -1,6 +1,7 @@
 import type { Family, IpAddress } from "../addr/ip.ts";
 import type { Instant } from "../base/time.ts";
 import type { EndpointsByService } from "./endpoints.ts";
+import type { BackendFact, BalancerPolicy } from "./balancer.ts";
 import type { NodeFact, ServiceFact, ServiceKey } from "./facts.ts";
 
 /** `auto`: BGP while a session is up, ARP and NDP by the elected node when none has been for the configured time. */
@@ -75,6 +76,8 @@ export interface ControlPlanePolicy {
   readonly interfaceName: string | null;
   /** Whether the local API server must be ready. */
   readonly probed: boolean;
+  /** Left out: connections go to the API server of the node that has the VIP. */
+  readonly balancer?: BalancerPolicy | null;
 }
 
 /** Who announces Services: all nodes, the holder of one Lease, one for each Service, or members by hashing. */
@@ -179,6 +182,8 @@ export interface Snapshot {
   readonly probe: ProbeFact;
   readonly sessions: SessionsFact;
   readonly interfaces: readonly InterfaceFact[];
+  /** API servers behind the control-plane VIP; null, or left out, while they are not known. */
+  readonly backends?: readonly BackendFact[] | null;
   /** Why a Service got no address from a pool. Left out: this node gives none. */
   readonly poolFailures?: ReadonlyMap<string, string> | null;
   /** Why the kernel has not taken the rules about VIPs. Left out: it has. */

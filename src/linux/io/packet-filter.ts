@@ -1,7 +1,5 @@
-import { constants } from "node:os";
 import { type Family, familyOf, type IpAddress, ipToBytes } from "../../addr/ip.ts";
 import { type Prefix, prefixAddress, prefixLength } from "../../addr/prefix.ts";
-import { NetlinkRefused } from "../../ports/network.ts";
 import type { FilteredPort, FilterRules, PacketFilter } from "../../ports/packet-filter.ts";
 import type { NftChange, NftElement, NftField, NftSet } from "../wire/nftables.ts";
 import {
@@ -9,14 +7,13 @@ import {
   CONNECTION_STATE,
   goTo,
   hasAnyBit,
-  loadConnectionState,
+  loadConnection,
   loadMeta,
   loadPayload,
   lookUp,
   verdict,
 } from "../wire/nftables-expressions.ts";
-import { Nftables } from "./nftables.ts";
-import { SystemError } from "./ffi.ts";
+import { OwnTable } from "./own-table.ts";
 
 const TABLE = "vipcast-firewall";
 /** After conntrack, before the address translation of kube-proxy: here packets still name the VIP. */
@@ -38,16 +35,10 @@ const FAMILIES = {
  * path MTU discovery and neighbour discovery fail.
  */
 export class NftPacketFilter implements PacketFilter {
-  #nftables: Nftables | null = null;
-  #generation: number | null = null;
+  readonly #table = new OwnTable(TABLE, "firewall rules");
 
   replace(rules: FilterRules): void {
-    const nftables = this.#open();
-    nftables.apply("firewall rules", "inet", [
-      // Deleting what is not there is an error, adding what is there is not.
-      { do: "add-table", table: TABLE },
-      { do: "delete-table", table: TABLE },
-      { do: "add-table", table: TABLE },
+    this.#table.replace([
       ...([4, 6] as const).flatMap((family) => setsOf(family, rules)),
       { do: "add-chain", table: TABLE, chain: "guard4" },
       { do: "add-chain", table: TABLE, chain: "guard6" },
@@ -60,46 +51,18 @@ export class NftPacketFilter implements PacketFilter {
       ...baseRules(),
       ...([4, 6] as const).flatMap(familyRules),
     ]);
-    this.#generation = nftables.generation();
   }
 
   remove(): void {
-    let nftables: Nftables;
-    try {
-      nftables = this.#open();
-    } catch (error) {
-      // Without the right to look nothing can have been put there either.
-      if (error instanceof SystemError) return;
-      throw error;
-    }
-    this.#generation = null;
-    if (!nftables.hasTable("inet", TABLE)) return;
-    nftables.apply("firewall rules", "inet", [{ do: "delete-table", table: TABLE }]);
+    this.#table.remove();
   }
 
   isGone(): boolean {
-    if (this.#generation === null || this.#nftables === null) return false;
-    const now = this.#nftables.generation();
-    if (now === this.#generation) return false;
-    if (!this.#nftables.hasTable("inet", TABLE)) return true;
-    // Somebody changed other rules.
-    this.#generation = now;
-    return false;
+    return this.#table.isGone();
   }
 
   close(): void {
-    this.#nftables?.close();
-    this.#nftables = null;
-  }
-
-  #open(): Nftables {
-    try {
-      this.#nftables ??= new Nftables();
-    } catch (error) {
-      if (!(error instanceof SystemError)) throw error;
-      throw new NetlinkRefused("firewall rules", constants.errno.EPERM, `${error.message}: it takes NET_ADMIN`);
-    }
-    return this.#nftables;
+    this.#table.close();
   }
 }
 
@@ -195,7 +158,7 @@ function baseRules(): readonly NftChange[] {
   const { established, related } = CONNECTION_STATE;
   return [
     rule("vips", loadMeta("iifname", 0), compare(0, loopback), verdict("accept")),
-    rule("vips", loadConnectionState(0), ...hasAnyBit(0, established | related), verdict("accept")),
+    rule("vips", loadConnection("state", 0), ...hasAnyBit(0, established | related), verdict("accept")),
   ];
 }
 

@@ -1,6 +1,6 @@
 import { textAttribute } from "./message.ts";
 import { NativeWriter } from "./native-bytes.ts";
-import { be32, nest, nested } from "./nftables.ts";
+import { be32, NAMELESS_MAP, nest, nested } from "./nftables.ts";
 
 /**
  * What rules are made of. An expression reads or fills registers, or ends the rule when something does not fit.
@@ -42,8 +42,19 @@ export const goTo = (chain: string): Uint8Array =>
     [nest(2), nested([nest(2), nested([1, be32(-4)], [2, textAttribute(chain)])])],
   );
 
-/** The connection's state as one bit, in host order. */
-export const loadConnectionState = (to: number): Uint8Array => expression("ct", [1, register(to)], [2, be32(0)]);
+const CONNECTION = { state: 0, status: 2 } as const;
+/** The connection's state as one bit, or its status as several; both in host order. */
+export const loadConnection = (key: keyof typeof CONNECTION, to: number): Uint8Array =>
+  expression("ct", [1, register(to)], [2, be32(CONNECTION[key])]);
+
+const ORIGINAL = { destinationPort: 12, ipv4Destination: 20, ipv6Destination: 22 } as const;
+/** What the first packet of the connection said, before any translation. */
+export const loadOriginal = (key: keyof typeof ORIGINAL, to: number): Uint8Array =>
+  expression("ct", [1, register(to)], [2, be32(ORIGINAL[key])], [3, Uint8Array.of(0)]);
+
+/** IPS_DST_NAT: the destination was translated. */
+export const DESTINATION_TRANSLATED = 1 << 5;
+
 /** NF_CT_STATE_BIT */
 export const CONNECTION_STATE = { established: 2, related: 4 } as const;
 
@@ -63,3 +74,49 @@ export const hasAnyBit = (at: number, bits: number): readonly Uint8Array[] => {
     compare(at, zero, true),
   ];
 };
+
+/** A number below `modulus`: one after the other over all packets that get here, or at random. */
+export const loadNumber = (kind: "incremental" | "random", modulus: number, to: number): Uint8Array =>
+  expression("numgen", [1, register(to)], [2, be32(modulus)], [3, be32(kind === "random" ? 1 : 0)], [4, be32(0)]);
+
+/** A number below `modulus` that is the same for the same octets. */
+export const loadHash = (from: number, length: number, modulus: number, to: number): Uint8Array =>
+  expression(
+    "hash",
+    [1, register(from)],
+    [2, register(to)],
+    [3, be32(length)],
+    [4, be32(modulus)],
+    [5, be32(HASH_SEED)],
+    [7, be32(0)],
+  );
+/** The same on every node, so that a connection finds its server also after the VIP has moved. */
+const HASH_SEED = 0x76697063;
+
+/** Puts what `map` has for the number in `from` into registers from `to` on; ends the rule where it has nothing. */
+export const lookUpPlace = (mapId: number, from: number, to: number): Uint8Array =>
+  expression("lookup", [1, textAttribute(NAMELESS_MAP)], [2, register(from)], [3, register(to)], [4, be32(mapId)]);
+
+/** Translates the destination to the address and the port in these registers. */
+export const translateDestination = (nfproto: number, address: number, port: number): Uint8Array =>
+  expression(
+    "nat",
+    [1, be32(1)],
+    [2, be32(nfproto)],
+    [3, register(address)],
+    [4, register(address)],
+    [5, register(port)],
+    [6, register(port)],
+    // NF_NAT_RANGE_MAP_IPS and NF_NAT_RANGE_PROTO_SPECIFIED.
+    [7, be32(3)],
+  );
+
+export const masquerade = (): Uint8Array => expression("masq");
+
+/** Ends the rule where the packet is for this machine. */
+export const isForOthers = (at: number): readonly Uint8Array[] => [
+  // NFT_FIB_RESULT_ADDRTYPE of the destination.
+  expression("fib", [1, register(at)], [2, be32(3)], [3, be32(2)]),
+  compare(at, new NativeWriter().u32(RTN_LOCAL).finish(), true),
+];
+const RTN_LOCAL = 2;

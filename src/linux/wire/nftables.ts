@@ -31,6 +31,18 @@ export interface NftElement {
   readonly to?: readonly Uint8Array[];
 }
 
+/** A map without a name from numbers, 0 and on, to a place each; rules of the same batch find it by its number. */
+export interface NftPlaceMap {
+  /** Of this map alone in its batch, from 2 on. */
+  readonly id: number;
+  readonly address: "ipv4_addr" | "ipv6_addr";
+  /** Address and port, in network order. */
+  readonly places: readonly (readonly [address: Uint8Array, port: Uint8Array])[];
+}
+
+/** What such a map is called until the kernel gives it a number of its own. */
+export const NAMELESS_MAP = "__map%d";
+
 export type NftChange =
   | { readonly do: "add-table"; readonly table: string }
   | { readonly do: "delete-table"; readonly table: string }
@@ -43,6 +55,7 @@ export type NftChange =
       readonly expressions: readonly Uint8Array[];
     }
   | { readonly do: "add-set"; readonly table: string; readonly set: NftSet }
+  | { readonly do: "add-place-map"; readonly table: string; readonly map: NftPlaceMap }
   | {
       readonly do: "add-elements";
       readonly table: string;
@@ -65,7 +78,10 @@ const BATCH_BEGIN = 0x10;
 const BATCH_END = 0x11;
 const FAMILY = { inet: 1, ip: 2, ip6: 10 } as const;
 const HOOK = { prerouting: 0, input: 1, forward: 2, output: 3, postrouting: 4 } as const;
+const SET_ANONYMOUS = 0x1;
+const SET_CONSTANT = 0x2;
 const SET_INTERVAL = 0x4;
+const SET_MAP = 0x8;
 const SET_CONCATENATION = 0x80;
 const APPEND = 0x800;
 const NESTED = 0x8000;
@@ -78,6 +94,11 @@ const FIELD = {
   inet_proto: { length: 1, type: 12 },
   inet_service: { length: 2, type: 13 },
 } as const;
+
+/** For `nft list`: keys in host order, data in network order. */
+const BYTE_ORDERS = Uint8Array.of(...[0, 4, 1, 0, 0, 0], ...[1, 4, 2, 0, 0, 0]);
+/** nft's number of the type of plain numbers. */
+const INTEGER_TYPE = 4;
 
 /** Attributes have 16 bits for their length; elements of the widest key take less than this. */
 const ELEMENTS_PER_MESSAGE_MAX = 300;
@@ -166,6 +187,8 @@ function bodiesOf(change: NftChange): readonly Body[] {
     }
     case "add-set":
       return [{ message: MESSAGE.newSet, flags: FLAG.create, attributes: setAttributes(change.table, change.set) }];
+    case "add-place-map":
+      return placeMapBodies(change.table, change.map);
     case "add-elements":
       return elementBodies(change);
   }
@@ -199,6 +222,31 @@ function setAttributes(table: string, { name, key, interval }: NftSet): Uint8Arr
     // Names the set to the messages of this batch; each set is filled by its name, so any number will do.
     [10, be32(1)],
   );
+}
+
+function placeMapBodies(table: string, { id, address, places }: NftPlaceMap): readonly Body[] {
+  const name = [[1, textAttribute(table)] as const, [2, textAttribute(NAMELESS_MAP)] as const];
+  const { length, type } = FIELD[address];
+  const definition = nested(
+    ...name,
+    [3, be32(SET_ANONYMOUS | SET_CONSTANT | SET_MAP)],
+    [4, be32(INTEGER_TYPE)],
+    [5, be32(4)],
+    [6, be32((type << 6) | FIELD.inet_service.type)],
+    [7, be32(length + 4)],
+    [10, be32(id)],
+    [13, BYTE_ORDERS],
+  );
+  // `numgen` gives its number in host order.
+  const keyed = places.map((place, at): readonly [number, Uint8Array] => [
+    nest(LIST_ELEMENT),
+    nested([nest(1), nested([1, new NativeWriter().u32(at).finish()])], [nest(2), nested([1, keyOf(place)])]),
+  ]);
+  const elements = nested(...name, [4, be32(id)], [nest(3), nested(...keyed)]);
+  return [
+    { message: MESSAGE.newSet, flags: FLAG.create, attributes: definition },
+    { message: MESSAGE.newElements, flags: FLAG.create, attributes: elements },
+  ];
 }
 
 function elementBodies({ table, set, elements }: Extract<NftChange, { do: "add-elements" }>): readonly Body[] {
