@@ -1,6 +1,7 @@
 import type { Scenario } from "../scenario.ts";
 import { apiServerLoss } from "./api-server-loss.ts";
 import { arp } from "./arp.ts";
+import { arpFailover } from "./arp-failover.ts";
 import { balancer } from "./balancer.ts";
 import { bfdNodeLoss } from "./bfd-node-loss.ts";
 import { daemonUpgrade } from "./daemon-upgrade.ts";
@@ -29,6 +30,7 @@ export const SCENARIOS: readonly Scenario[] = [
   bfdNodeLoss,
   md5Rollover,
   flappingPeer,
+  arpFailover,
   balancer,
   split,
   splitSpread,

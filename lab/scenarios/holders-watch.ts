@@ -46,6 +46,17 @@ export class HoldersWatch {
     return true;
   }
 
+  /**
+   * From the first sample that shows the address on `host` until the first claim of it that was captured after the last
+   * sample without it; negative when the claim was first. Null when one of them was not seen since `since`.
+   */
+  announcementMillis(address: string, host: string, since: number): number | null {
+    const taken = this.#samples.get(address)?.find((one) => one.host === host && one.holds && one.at >= since);
+    if (taken === undefined) return null;
+    const claim = this.#claims.get(address)?.find((one) => one.host === host && one.at >= taken.previousAt);
+    return claim === undefined ? null : claim.at - taken.at;
+  }
+
   /** No address was ever on two nodes, nor claimed by two in turn. */
   expectOneHolder(): void {
     for (const [address, holdings] of this.#holdings()) {
