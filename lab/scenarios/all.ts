@@ -13,6 +13,7 @@ import { mixedRack } from "./mixed-rack.ts";
 import { nodeLoss } from "./node-loss.ts";
 import { routerRestart } from "./router-restart.ts";
 import { serviceLifecycle } from "./service-lifecycle.ts";
+import { sigkillLoop } from "./sigkill-loop.ts";
 import { split } from "./split.ts";
 import { splitSpread } from "./split-spread.ts";
 import { tour } from "./tour.ts";
@@ -35,4 +36,5 @@ export const SCENARIOS: readonly Scenario[] = [
   split,
   splitSpread,
   mixedRack,
+  sigkillLoop,
 ];
