@@ -48,6 +48,7 @@ import { BgpRuntime } from "./bgp.ts";
 import { type Election, Elections } from "./elections.ts";
 import { Membership } from "./membership.ts";
 import { etcdElections } from "./etcd-elections.ts";
+import { eventBody, type EventRecord, EventWriter } from "./event-writer.ts";
 import { FirewallConverger } from "./firewall.ts";
 import { NodeDaemon } from "./node.ts";
 import { pause } from "./pause.ts";
@@ -168,6 +169,7 @@ export class Manager {
       ...(firewall ? { firewall } : {}),
       ...(pools ? { pools } : {}),
       ...(balancer ? { balancer } : {}),
+      ...(services?.updateStatus ? { events: this.#createEventWriter(client) } : {}),
       ...(backends ? { backends } : {}),
       warnings: this.#warnings,
       troubles: this.#troubles,
@@ -354,6 +356,17 @@ export class Manager {
     const probe = new Probe({ url, periodMillis, failureThreshold, ask }, systemClock, () => this.#node?.replan());
     this.#closers.push(() => probe.close());
     return probe;
+  }
+
+  #createEventWriter(client: KubeClient): EventWriter {
+    const writes = new KubeWrites(client);
+    const api = {
+      write: (event: EventRecord) =>
+        writes.writeEvent(event.namespace, event.name, eventBody(event, this.#policy.node)),
+    };
+    const events = new EventWriter({ api, clock: systemClock, log: this.#log });
+    this.#closers.push(() => events.close());
+    return events;
   }
 
   /** Also where nothing is balanced: an earlier run may have left rules. */

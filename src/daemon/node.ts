@@ -22,6 +22,7 @@ import type { BackendFact } from "../vip/balancer.ts";
 import { NO_FIREWALL } from "../vip/firewall.ts";
 import { firstClosed } from "../vip/gates.ts";
 import { type AddressPlan, plan, type Plan, type VipPlan } from "../vip/plan.ts";
+import { type ServiceNotice, serviceNotices } from "../vip/service-notices.ts";
 import type { InterfaceFact, MembersFact, Policy, ProbeFact, Snapshot } from "../vip/snapshot.ts";
 import { AddressConverger } from "./address-converger.ts";
 import { AddressLifetimes } from "./address-lifetimes.ts";
@@ -71,6 +72,8 @@ export interface NodeParts {
     status(): readonly { readonly vip: IpAddress; readonly conflict: SegmentConflict | null }[];
   };
   readonly statuses: { want(statuses: Plan["statuses"]): void } | null;
+  /** Absent where nothing is written about Services. */
+  readonly events?: { tell(notices: readonly ServiceNotice[]): void };
   /** Absent where the control-plane VIP is not served. */
   readonly balancer?: { readonly troubles: readonly string[]; apply(plan: Plan["balancer"]): void };
   /** Absent without a balancer. */
@@ -119,6 +122,8 @@ const EMPTY_PLAN: Plan = {
 
 /** How long a claim to a VIP by another host is shown as a trouble. */
 const CONFLICT_SHOWN_MILLIS = 300_000;
+/** Events are for people: what changes in a moment is not told in between. */
+const TELL_MILLIS = 500;
 /** A pool that has run out may leave thousands of Services without an address. */
 const TROUBLES_SHOWN_MAX = 10;
 /** After the kernel refused to say what it has. */
@@ -131,6 +136,7 @@ export class NodeDaemon {
   readonly #lifetimes: AddressLifetimes | null;
   readonly #alarm: Alarm;
   readonly #soon: Alarm;
+  readonly #tellAt: Alarm;
   readonly #startedAt: Date;
   readonly #startedInstant: Instant;
   #plan: Plan = EMPTY_PLAN;
@@ -159,6 +165,7 @@ export class NodeDaemon {
     this.#addresses = new AddressConverger(network, this.#kernel, log, this.#lifetimes ?? undefined);
     this.#alarm = parts.clock.alarm(() => this.replan());
     this.#soon = parts.clock.alarm(() => this.replan());
+    this.#tellAt = parts.clock.alarm(() => this.#tell());
     this.#startedAt = parts.clock.wallTime();
     this.#startedInstant = parts.clock.now();
     this.#downSince = parts.clock.now();
@@ -260,6 +267,7 @@ export class NodeDaemon {
     this.#closed = true;
     this.#alarm.close();
     this.#soon.close();
+    this.#tellAt.close();
     this.#lifetimes?.close();
   }
 
@@ -372,6 +380,19 @@ export class NodeDaemon {
     };
   }
 
+  /** In a stop nothing is told: another node has more to say of it. */
+  #tell(): void {
+    const { events, announcer, clock } = this.#parts;
+    if (events === undefined || this.#stopping || this.#closed || !this.#synced()) return;
+    const heardSince = clock.now() - CONFLICT_SHOWN_MILLIS;
+    const conflicts = announcer
+      .status()
+      .flatMap(({ vip, conflict }) =>
+        conflict !== null && conflict.at >= heardSince ? [[vip, conflict.mac] as const] : [],
+      );
+    events.tell(serviceNotices(this.#snapshot(), this.#plan.vips, new Map(conflicts)));
+  }
+
   #backends(): readonly BackendFact[] | null {
     const { nodes, backends } = this.#parts;
     if (backends === undefined || !nodes.synced) return null;
@@ -415,6 +436,7 @@ export class NodeDaemon {
     if (isKnown && this.#lingering.size === 0) this.#parts.firewall?.narrow(next.firewall);
     elections.converge(next.leases);
     statuses?.want(next.statuses);
+    if (this.#parts.events) this.#tellAt.set(Instant.add(this.#parts.clock.now(), TELL_MILLIS));
     const readAgain = this.#kernel.error === null ? null : Instant.add(this.#parts.clock.now(), READ_AGAIN_MILLIS);
     this.#alarm.set(Instant.earliest(next.replanAt, readAgain));
     this.#say(before, next);

@@ -64,6 +64,18 @@ export class KubeWrites {
     });
   }
 
+  /** An Event under its own name: changed when it is there, else created. */
+  async writeEvent(namespace: string, name: string, event: object): Promise<void> {
+    const path = `/api/v1/namespaces/${encodeURIComponent(namespace)}/events`;
+    const object = { apiVersion: "v1", kind: "Event", metadata: { namespace, name }, ...event };
+    const contentType = "application/merge-patch+json";
+    const changed = await this.#client.request({ method: "PATCH", path: `${path}/${name}`, body: event, contentType });
+    if (changed.status === 200) return;
+    if (changed.status !== 404) throw new KubeRefused(changed);
+    const created = await this.#client.request({ method: "POST", path, body: object });
+    if (created.status !== 201) throw new KubeRefused(created);
+  }
+
   async #change(path: string, patch: object): Promise<void> {
     if (this.#mayPatch) {
       const contentType = "application/merge-patch+json";

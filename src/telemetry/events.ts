@@ -18,6 +18,7 @@ const EVENTS = {
   "vip.announced": "info", //         owner, address, path
   "vip.withdrawn": "info", //         owner, address, path, gate, reason
   "vip.refused": "warn", //           owner, reason
+  "events.write-failed": "warn", //   error (when it changes)
   "pools.assigned": "info", //        service, addresses
   "pools.no-address": "warn", //      service, reason
   "pools.write-failed": "warn", //    service, error (when it changes)

@@ -6,6 +6,8 @@ import { type KubeResponse, type WatchEnd, type WatchEvent, connectKube } from "
 import { Elector } from "../../src/kube/election/elector.ts";
 import { KubeRefused, KubeWrites } from "../../src/kube/writes.ts";
 import { systemClock as clock, systemEntropy as entropy } from "../../src/linux/io/system-clock.ts";
+import { eventBody, type EventRecord } from "../../src/daemon/event-writer.ts";
+import { serviceKey } from "../../src/vip/facts.ts";
 import { until } from "../support/until.ts";
 import { type KubeServer, SERVERS, adminCertificate } from "./kube-servers.ts";
 
@@ -386,6 +388,26 @@ describe.each(SERVERS)("the %s API server", (_name, start) => {
     await second.stop();
     const left = object(await get(`${leases}/plndr-cp-lock`));
     expect(left.spec).toMatchObject({ holderIdentity: "", leaseDurationSeconds: 1 });
+  });
+
+  it("takes an Event on a Service, and what comes again as one with a count", async () => {
+    const { name, services } = await space();
+    const { uid = "" } = object(await post(services, service("a"))).metadata;
+    const writes = new KubeWrites(server.admin);
+    const at = (count: number): EventRecord => ({
+      ...{ namespace: name, name: "a.1", reason: "Announced", type: "Normal", message: "10.0.0.1 by node n1 (BGP)" },
+      service: { key: serviceKey(name, "a"), namespace: name, name: "a", uid },
+      ...{ first: new Date("2026-01-01T00:00:00Z"), last: new Date("2026-01-01T00:01:00Z"), count },
+    });
+    for (const count of [1, 2]) await writes.writeEvent(name, "a.1", eventBody(at(count), "n1"));
+    const { items } = list(await get(`/api/v1/namespaces/${name}/events`));
+    expect(items).toMatchObject([
+      {
+        ...{ count: 2, reason: "Announced", type: "Normal", lastTimestamp: "2026-01-01T00:01:00Z" },
+        involvedObject: { kind: "Service", name: "a", uid },
+      },
+    ]);
+    await expect(writes.writeEvent("nowhere", "a.1", eventBody(at(1), "n1"))).rejects.toThrow(KubeRefused);
   });
 
   it("takes the daemon's writes, by patch and with no more rights than kube-vip has", async () => {

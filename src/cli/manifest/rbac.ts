@@ -36,6 +36,7 @@ const RULES: readonly Rule[] = [
   // The watch, and the annotation kube-vip.io/vipHost.
   { apiGroups: [""], resources: ["services"], verbs: ["list", "watch", "patch"] },
   { apiGroups: [""], resources: ["services/status"], verbs: ["patch"] },
+  { apiGroups: [""], resources: ["events"], verbs: ["create", "patch"] },
   { apiGroups: ["discovery.k8s.io"], resources: ["endpointslices"], verbs: ["list", "watch"] },
   { apiGroups: ["coordination.k8s.io"], resources: ["leases"], verbs: ["get", "list", "watch", "create", "update"] },
 ];
