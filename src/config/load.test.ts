@@ -190,6 +190,10 @@ const SAMPLES: Record<string, readonly [readonly [string, unknown], readonly [st
     ["5", 5],
     ["0.2", 0.2],
   ],
+  "services.excludeLabel": [
+    ["true", true],
+    ["false", false],
+  ],
   "services.pools.enabled": [
     ["true", true],
     ["false", false],

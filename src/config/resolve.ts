@@ -128,6 +128,7 @@ function resolveServices(config: Config, complain: Report): ServicesSettings {
     interfaceName: services.interface ?? interfaceName ?? null,
     attach: services.attachAddresses,
     updateStatus: services.updateStatus,
+    honoursExcludeLabel: services.excludeLabel,
     pools: services.pools.enabled
       ? { configMap: leaseOf(services.pools.configMap), lease: leaseOf(services.pools.leaseName) }
       : null,

@@ -232,6 +232,14 @@ const Services = z.strictObject({
     flag: "bgpAttachIPToInterface",
     env: ["bgp_attach_ip_to_interface"],
   }),
+  excludeLabel: named(
+    bool()
+      .default(false)
+      .describe(
+        "Nodes with the label `node.kubernetes.io/exclude-from-external-load-balancers` serve no Services. kubeadm puts it on control-plane nodes, and kube-vip ignores it.",
+      ),
+    { form: "bool", env: ["vipcast_exclude_label"] },
+  ),
   pools: z
     .strictObject({
       enabled: named(

@@ -126,6 +126,8 @@ export interface ServicesSettings {
   readonly attach: boolean;
   /** Write Service status and annotations. */
   readonly updateStatus: boolean;
+  /** Nodes with the label exclude-from-external-load-balancers serve no Services. */
+  readonly honoursExcludeLabel: boolean;
   /** Null: nobody here gives addresses. */
   readonly pools: PoolSettings | null;
   /** VIPs answer on the ports of their Services only. */

@@ -6,7 +6,15 @@ import { Backends } from "./backends.ts";
 
 const node = (name: string, controlPlane: boolean, ...addresses: string[]): [string, NodeFact] => [
   name,
-  { name, controlPlane, ready: true, cordoned: false, excluded: false, internalAddresses: addresses.map(ip) },
+  {
+    name,
+    controlPlane,
+    ready: true,
+    cordoned: false,
+    excluded: false,
+    networkUnavailable: false,
+    internalAddresses: addresses.map(ip),
+  },
 ];
 const settle = async (): Promise<void> => {
   for (let turn = 0; turn < 10; turn++) await Promise.resolve();

@@ -459,7 +459,21 @@ describe("the loop of a node", () => {
     ["not known", null, false],
   ])("with a node that is %s tells whether a stop is an upgrade (BGP-4724-P-01)", (_, fact, isIn) => {
     const facts = new Map(
-      fact ? [["node-1", { name: "node-1", controlPlane: true, excluded: false, internalAddresses: [], ...fact }]] : [],
+      fact
+        ? [
+            [
+              "node-1",
+              {
+                name: "node-1",
+                controlPlane: true,
+                excluded: false,
+                networkUnavailable: false,
+                internalAddresses: [],
+                ...fact,
+              },
+            ],
+          ]
+        : [],
     );
     const { daemon } = rack({ nodes: { facts, synced: true, lastError: null } });
     daemon.replan();
@@ -470,7 +484,15 @@ describe("the loop of a node", () => {
     const facts = new Map([
       [
         "node-1",
-        { name: "node-1", controlPlane: true, excluded: false, internalAddresses: [], ready: true, cordoned: false },
+        {
+          name: "node-1",
+          controlPlane: true,
+          excluded: false,
+          networkUnavailable: false,
+          internalAddresses: [],
+          ready: true,
+          cordoned: false,
+        },
       ],
     ]);
     const nodes = { facts, synced: true, lastError: null as string | null };

@@ -48,6 +48,7 @@ export function policyOf(settings: Settings): Policy {
       interfaceName: services.interfaceName,
       attach: services.attach,
       updateStatus: services.updateStatus,
+      honoursExcludeLabel: services.honoursExcludeLabel,
       poolLease: services.pools && lease(services.pools.lease),
       enforced: { onlyServicePorts: services.onlyServicePorts, sourceRanges: services.sourceRanges },
     },

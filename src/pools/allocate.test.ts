@@ -23,7 +23,7 @@ describe("addresses from pools", () => {
     expect(given(run(descending, ...services))).toEqual({ b: ["10.0.0.7"], c: ["10.0.0.6"] });
   });
 
-  it("I1: I3: what a Service has or asks for it keeps, whether or not a pool has it; annotation and label are completed", () => {
+  it("I3: what a Service has or asks for it keeps, whether or not a pool has it; annotation and label are completed", () => {
     const services = [
       having("annotated", ["192.0.2.9"], { labelled: false }),
       claimant("by-spec", { addresses: [ip("10.0.0.2")] }),

@@ -208,9 +208,13 @@ export interface NodeFact {
   readonly controlPlane: boolean;
   /** Carries `node.kubernetes.io/exclude-from-external-load-balancers`. */
   readonly excluded: boolean;
+  /** Condition NetworkUnavailable is True: its pods cannot be reached from other nodes. */
+  readonly networkUnavailable: boolean;
   /** Its InternalIPs that are addresses. */
   readonly internalAddresses: readonly IpAddress[];
 }
+
+export const EXCLUDE_LABEL = "node.kubernetes.io/exclude-from-external-load-balancers";
 
 export function nodeFact(node: V1Node): NodeFact {
   const labels = node.metadata?.labels ?? {};
@@ -219,9 +223,12 @@ export function nodeFact(node: V1Node): NodeFact {
     ready: (node.status?.conditions ?? []).some((it) => it.type === "Ready" && it.status === "True"),
     cordoned: node.spec?.unschedulable === true,
     controlPlane: "node-role.kubernetes.io/control-plane" in labels || "node-role.kubernetes.io/master" in labels,
+    networkUnavailable: (node.status?.conditions ?? []).some(
+      (it) => it.type === "NetworkUnavailable" && it.status === "True",
+    ),
     internalAddresses: (node.status?.addresses ?? []).flatMap(({ type, address }) =>
       type === "InternalIP" ? (parseIp(address) ?? []) : [],
     ),
-    excluded: "node.kubernetes.io/exclude-from-external-load-balancers" in labels,
+    excluded: EXCLUDE_LABEL in labels,
   };
 }

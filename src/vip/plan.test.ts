@@ -2,7 +2,14 @@ import { describe, expect, it } from "vitest";
 import { ip, type IpAddress } from "../addr/ip.ts";
 import { Instant } from "../base/time.ts";
 import { groupSlices } from "./endpoints.ts";
-import { type EndpointFact, endpointSliceFact, serviceFact, type ServiceFact, serviceKey } from "./facts.ts";
+import {
+  type EndpointFact,
+  type NodeFact,
+  endpointSliceFact,
+  serviceFact,
+  type ServiceFact,
+  serviceKey,
+} from "./facts.ts";
 import { firstClosed } from "./gates.ts";
 import { plan, type Plan, type VipPlan } from "./plan.ts";
 import type {
@@ -263,6 +270,23 @@ describe("the control-plane VIP with BGP", () => {
 });
 
 describe("a Service with BGP", () => {
+  it("D1: is not announced from a node without pod network, nor, where that is asked for, from an excluded one", () => {
+    const own: NodeFact = {
+      ...{ name: "node-1", ready: true, cordoned: false, controlPlane: false, excluded: false },
+      ...{ networkUnavailable: false, internalAddresses: [] },
+    };
+    const planned = (node: NodeFact, honoursExcludeLabel: boolean): Plan =>
+      webPlan({ node }, {}, { honoursExcludeLabel });
+    expect(planned(own, true).routes.size).toBe(1);
+    expect(planned({ ...own, networkUnavailable: true }, false).routes.size).toBe(0);
+    expect(planned({ ...own, excluded: true }, false).routes.size).toBe(1);
+    const excluded = planned({ ...own, excluded: true }, true);
+    expect([excluded.routes.size, decided(excluded)]).toEqual([
+      0,
+      "node: label node.kubernetes.io/exclude-from-external-load-balancers is on node-1",
+    ]);
+  });
+
   it("is announced by every node while an endpoint is usable anywhere", () => {
     const result = webPlan();
     expect([...result.routes.keys()]).toEqual(["10.96.7.1/32"]);

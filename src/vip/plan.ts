@@ -9,7 +9,7 @@
 import { familyOf, type IpAddress } from "../addr/ip.ts";
 import { hostPrefix, type Prefix } from "../addr/prefix.ts";
 import { Instant } from "../base/time.ts";
-import type { ServiceFact, ServiceKey, ServicePortFact } from "./facts.ts";
+import { EXCLUDE_LABEL, type ServiceFact, type ServiceKey, type ServicePortFact } from "./facts.ts";
 import { type BalancerPlan, planBalancer } from "./balancer.ts";
 import { FirewallBook, firewallGate, type FirewallPlan } from "./firewall.ts";
 import { closed, firstClosed, type Gate, open } from "./gates.ts";
@@ -233,7 +233,8 @@ function planServices(draft: Draft): void {
   const settings = draft.snapshot.policy.services;
   if (!settings) return;
   const { policy, services } = draft.snapshot;
-  const canServe = nodeGate(draft, true).open && (draft.path === "bgp" || anyInterfaceUp(draft.snapshot));
+  const canServe =
+    serviceNodeGate(draft, settings, true).open && (draft.path === "bgp" || anyInterfaceUp(draft.snapshot));
   if (settings.poolLease) draft.stand(settings.poolLease, nodeGate(draft, true).open, "pools");
   const election = electionOn(draft.path, settings);
   // The global Lease is stood for even without Services: kube-vip does, and a takeover then needs no first write.
@@ -314,7 +315,7 @@ function planService(draft: Draft, service: ServiceFact, settings: ServicePolicy
       ...entrance,
       addressGate(draft, address, named.source),
       endpointGate(draft.snapshot, service, address),
-      nodeGate(draft, elected),
+      serviceNodeGate(draft, settings, elected),
     ];
     const { gate, at } = interfaceGate(
       draft.snapshot,
@@ -419,6 +420,17 @@ function sessionGate({ configured, established }: Snapshot["sessions"], address:
       : `no session carries IPv${family} (established with ${established.map((it) => it.name).join(", ")})`,
     "see the peers in `vipcast status`",
   );
+}
+
+/** What keeps this node from serving any Service, whatever that one says. */
+function serviceNodeGate(draft: Draft, settings: ServicePolicy, elected: boolean): Gate {
+  const { node, policy, stopping } = draft.snapshot;
+  if (stopping || node === null) return nodeGate(draft, elected);
+  if (settings.honoursExcludeLabel === true && node.excluded)
+    return closed("node", `label ${EXCLUDE_LABEL} is on ${policy.node}`, `take the label off ${policy.node}`);
+  if (node.networkUnavailable)
+    return closed("node", `condition NetworkUnavailable of ${policy.node} is True`, "mend the node's pod network");
+  return nodeGate(draft, elected);
 }
 
 /** @param elected  another node is to have it: it goes with this daemon, whether that will be back or not */

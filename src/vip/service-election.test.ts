@@ -19,13 +19,22 @@ const settings: ServicePolicy = {
   interfaceName: null,
   attach: false,
   updateStatus: true,
+  honoursExcludeLabel: true,
 };
 const held: LeaseFact = { holder: "n1", isHolder: true, error: null };
 const ready = (node: string): EndpointFact => ({ node, ready: true, serving: true, terminating: false });
 const member = (node: string, weight = 1): Member => ({ node, weight });
 const members = (...live: Member[]): MembersFact => ({ live, doubt: null });
 const node = (name: string, rest: Partial<NodeFact> = {}): NodeFact => ({
-  ...{ name, ready: true, cordoned: false, controlPlane: false, excluded: false, internalAddresses: [] },
+  ...{
+    name,
+    ready: true,
+    cordoned: false,
+    controlPlane: false,
+    excluded: false,
+    networkUnavailable: false,
+    internalAddresses: [],
+  },
   ...rest,
 });
 
@@ -179,6 +188,7 @@ describe("Services that are spread over members", () => {
     });
     const chosen = (it: Case) => new Set(planOf(it).vips.map((vip) => vip.chosen));
     expect(chosen(all((name) => ({ excluded: name === "n2" })))).toEqual(new Set(["n1", "n3"]));
+    expect(chosen(all((name) => ({ networkUnavailable: name === "n1" })))).toEqual(new Set(["n2", "n3"]));
     expect(chosen(all((name) => ({ ready: name !== "n3" })))).toEqual(new Set(["n1", "n2"]));
     expect(chosen(all(() => ({ ready: false })))).toEqual(new Set(NODES));
     expect(chosen(all(() => ({ excluded: true })))).toEqual(new Set([null]));

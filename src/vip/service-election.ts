@@ -128,12 +128,16 @@ function groupsOf(services: readonly ServiceFact[]): ReadonlyMap<ServiceFact, Gr
 
 /**
  * The member that is to announce the group. Among the live ones only those count that all nodes can know to be able to:
- * not excluded, with a local endpoint where the policy is Local, and ready unless none is. Of these the first preferred
+ * not excluded, on the pod network, with a local endpoint where the policy is Local, and ready unless none is. Of these the first preferred
  * one; without, the one of the highest score.
  */
 function choose(group: Group, snapshot: Snapshot): Choice {
   const live = snapshot.members?.live ?? [];
-  const allowed = live.filter(({ node }) => snapshot.nodes?.get(node)?.excluded !== true);
+  const honours = snapshot.policy.services?.honoursExcludeLabel === true;
+  const allowed = live.filter(({ node }) => {
+    const fact = snapshot.nodes?.get(node);
+    return fact === undefined || !((honours && fact.excluded) || fact.networkUnavailable);
+  });
   const able = allowed.filter(({ node }) => group.services.every((service) => hasEndpoint(service, node, snapshot)));
   const ready = able.filter(({ node }) => snapshot.nodes?.get(node)?.ready !== false);
   const from = ready.length > 0 ? ready : able;

@@ -99,6 +99,8 @@ export interface ServicePolicy {
   /** Put the VIPs of Services on an interface in BGP mode, too. */
   readonly attach: boolean;
   readonly updateStatus: boolean;
+  /** Nodes with the exclude label serve no Services. Left out: the label means nothing, as to kube-vip. */
+  readonly honoursExcludeLabel?: boolean;
   /** The Lease of who gives addresses from pools. Left out: nobody here does. */
   readonly poolLease?: LeaseName | null;
   /** What is enforced by rules in the kernel. Left out: nothing. */
