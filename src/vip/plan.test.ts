@@ -528,6 +528,21 @@ describe("mode auto", () => {
     plan(snapshot({ policy: policy("auto", { controlPlane: { ...controlPlane, addresses: [address] } }), ...rest }));
   const holds = { leases: leases("plndr-cp-lock", held) };
 
+  it("stands for its Leases while the delay runs, so that the fallback begins with a holder, and not with a session", () => {
+    const at = (sessions: Partial<Snapshot["sessions"]>): (boolean | undefined)[] => {
+      const { leases: planned, fallback } = plan(
+        snapshot({
+          policy: policy("auto", { controlPlane: { ...controlPlane, addresses: [CP] }, services }),
+          sessions: { ...down(99_000), ...sessions },
+        }),
+      );
+      expect(fallback).toBe(false);
+      return ["plndr-cp-lock", "plndr-svcs-lock"].map((name) => planned.get(`kube-system/${name}`)?.stands);
+    };
+    expect(at({})).toEqual([true, true]);
+    expect(at({ upSince: Instant.of(0), downSince: null })).toEqual([false, false]);
+  });
+
   it("announces by BGP without election while a session is up", () => {
     const result = auto({});
     expect(result.routes.size).toBe(1);

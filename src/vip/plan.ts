@@ -112,6 +112,10 @@ function judgeFallback({ policy, sessions, wasFallback, now }: Snapshot): {
   return now >= dueAt ? { fallback: true, replanAt: null } : { fallback: false, replanAt: dueAt };
 }
 
+/** The election is over when the delay is: who has no session stands at once, and acts when the fallback begins. */
+const anticipatesFallback = ({ policy, sessions }: Snapshot): boolean =>
+  policy.mode === "auto" && sessions.upSince === null;
+
 /** The plan while it is being made. */
 class Draft {
   readonly snapshot: Snapshot;
@@ -207,7 +211,8 @@ function planControlPlane(draft: Draft): void {
     const interfaceIsUp = settings.addresses.some(
       (address) => interfaceGate(draft.snapshot, draft.path, address, settings.interfaceName).gate.open,
     );
-    draft.stand(settings.lease, elected && apiServer.open && node.open && interfaceIsUp, "control-plane");
+    const stands = elected || anticipatesFallback(draft.snapshot);
+    draft.stand(settings.lease, stands && apiServer.open && node.open && interfaceIsUp, "control-plane");
   }
   for (const address of settings.addresses) {
     const gates = [open("address", `${address} from the configuration`), apiServer, node];
@@ -240,7 +245,8 @@ function planServices(draft: Draft): void {
   // The global Lease is stood for even without Services: kube-vip does, and a takeover then needs no first write.
   // In mode `auto` it is known before it is needed.
   if (election === "global" || (election === "none" && policy.mode === "auto")) {
-    draft.stand(settings.lease, election === "global" && canServe, "services");
+    const stands = election === "global" || anticipatesFallback(draft.snapshot);
+    draft.stand(settings.lease, stands && canServe, "services");
   }
   if (election === "spread") draft.stand(memberLease(settings, policy.node), canServe, "member");
   const elections = new ServiceElections(
