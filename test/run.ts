@@ -169,6 +169,7 @@ let tested: TestReport | null = null;
 if (stage("tests")) tested = runTests();
 const notRun = missing();
 const scenarios = new Map<string, boolean>();
+if (stage("sim")) run("sim", [node, "test/sim/main.ts", "--seeds", "300"]);
 if (stage("fuzz")) run("fuzz", [node, "test/fuzz/main.ts", "--count", "1000000"]);
 // What keeps it from being run is among what is missing.
 if (stage("interop") && interopObstacles().length === 0 && !run("interop", [node, "test/interop/main.ts"])) {

@@ -3,6 +3,7 @@ import type { IpAddress } from "../addr/ip.ts";
 import { type InterfaceAddress, type KernelNetwork, NetlinkRefused } from "../ports/network.ts";
 import { emit } from "../telemetry/events.ts";
 import type { AddressPlan } from "../vip/plan.ts";
+import type { KernelView } from "./kernel-view.ts";
 import type { AddressLifetimes } from "./address-lifetimes.ts";
 
 /**
@@ -12,7 +13,7 @@ import type { AddressLifetimes } from "./address-lifetimes.ts";
  */
 export class AddressConverger {
   readonly #network: KernelNetwork;
-  readonly #kernel: Pick<KernelNetwork, "addresses">;
+  readonly #kernel: Pick<KernelView, "addresses" | "added" | "removed">;
   readonly #log: Logger;
   readonly #lifetimes: Pick<AddressLifetimes, "secondsFor">;
   /** Why an address could not be added or removed, by address; logged when it changes. */
@@ -21,7 +22,7 @@ export class AddressConverger {
   /** @param kernel  what to read the addresses from: as `network`, but never refusing */
   constructor(
     network: KernelNetwork,
-    kernel: Pick<KernelNetwork, "addresses">,
+    kernel: Pick<KernelView, "addresses" | "added" | "removed">,
     log: Logger,
     lifetimes: Pick<AddressLifetimes, "secondsFor"> = FOR_EVER,
   ) {
@@ -51,6 +52,7 @@ export class AddressConverger {
         const validSeconds = this.#lifetimes.secondsFor(plan);
         if (validSeconds === 0) return;
         this.#network.addAddress({ ...plan, validSeconds });
+        this.#kernel.added(plan);
         emit(
           this.#log,
           "address.added",
@@ -67,6 +69,7 @@ export class AddressConverger {
       if (!it.owned || wanted.get(it.address)?.interfaceIndex === it.interfaceIndex) continue;
       this.#attempt(it.address, () => {
         this.#network.removeAddress(it);
+        this.#kernel.removed(it);
         const { address, interfaceIndex } = it;
         emit(this.#log, "address.removed", { address, interfaceIndex }, "address removed");
       });

@@ -24,6 +24,7 @@ function rack() {
   const start = time.now();
   const until = new Map<IpAddress, number>();
   const requests: string[] = [];
+  const lines: string[] = [];
   let renewedAt: Instant | null = start;
   let refuse = false;
   const network = {
@@ -35,13 +36,14 @@ function rack() {
     },
   };
   const lifetimes = new AddressLifetimes({
-    ...{ clock, log: pino({ level: "silent" }), network },
+    ...{ clock, log: pino({}, { write: (line) => void lines.push(line) }), network },
     heldUntil: (lease) => (lease === LEASE && renewedAt !== null ? Instant.add(renewedAt, DURATION) : null),
   });
   return {
     time,
     lifetimes,
     requests,
+    lines,
     turns,
     renew: () => (renewedAt = time.now()),
     lose: () => (renewedAt = null),
@@ -152,5 +154,19 @@ describe("lifetimes of elected addresses", () => {
     time.advance(1_000);
     expect(new Set(requests.map((line) => line.split(" ")[1])).size).toBe(1_000);
     expect(Math.max(...turns)).toBe(64);
+  });
+
+  it("says once why an address cannot be extended, however often it is tried", () => {
+    const { time, put, refuse, renew, lines, requests } = rack();
+    put({ address: ip("10.0.0.1"), prefixLength: 32, interfaceIndex: 2, scopeHost: false, heldBy: LEASE });
+    refuse(true);
+    time.advance(5_000);
+    renew();
+    time.advance(8_000);
+    expect(lines).toHaveLength(1);
+    const before = requests.length;
+    refuse(false);
+    time.advance(200);
+    expect([requests.length > before, lines.length]).toEqual([true, 1]);
   });
 });

@@ -42,6 +42,8 @@ export class AddressLifetimes {
   readonly #parts: LifetimeParts;
   readonly #alarm: Alarm;
   readonly #lent = new Map<IpAddress, Lent>();
+  /** Why the kernel extended none of these the last time. */
+  readonly #refused = new Map<IpAddress, string>();
 
   constructor(parts: LifetimeParts) {
     this.#parts = parts;
@@ -64,6 +66,7 @@ export class AddressLifetimes {
       const next = wanted.get(address);
       if (next?.interfaceIndex === plan.interfaceIndex && next.heldBy === plan.heldBy) continue;
       this.#lent.delete(address);
+      this.#refused.delete(address);
       if (next !== undefined && next.heldBy === undefined) this.#set(next, null);
     }
     for (const plan of wanted.values()) {
@@ -112,13 +115,18 @@ export class AddressLifetimes {
   }
 
   #set(plan: AddressPlan, validSeconds: number | null): boolean {
+    const { address } = plan;
     try {
       this.#parts.network.extendAddress({ ...plan, validSeconds });
+      this.#refused.delete(address);
       return true;
     } catch (error) {
       if (!(error instanceof NetlinkRefused)) throw error;
-      const fields = { address: plan.address, error: error.message };
-      emit(this.#parts.log, "address.failed", fields, "address could not be extended");
+      const fields = { address, error: error.message };
+      // Once for each reason: it is tried again ten times a second.
+      if (this.#refused.get(address) !== error.message)
+        emit(this.#parts.log, "address.failed", fields, "address could not be extended");
+      this.#refused.set(address, error.message);
       return false;
     }
   }

@@ -9,7 +9,6 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import type { V1ConfigMap } from "@kubernetes/client-node";
 import type { Logger } from "pino";
-import { Instant } from "../base/time.ts";
 import type {
   BalancerSettings,
   BgpSettings,
@@ -21,8 +20,6 @@ import type {
 import { ListWatch } from "../kube/cache.ts";
 import { connectKube, type KubeClient } from "../kube/client.ts";
 import type { CredentialSource } from "../kube/credentials.ts";
-import { Elector } from "../kube/election/elector.ts";
-import { MEMBER_LABELS, MEMBER_SELECTOR, memberAnnotations, memberLeaseOf } from "../kube/election/members.ts";
 import { KubeWrites } from "../kube/writes.ts";
 import { Announcer } from "../l2/session/announcer.ts";
 import { Netlink } from "../linux/io/netlink.ts";
@@ -46,10 +43,11 @@ import { PeerBfd } from "./bfd.ts";
 import { BfdSessions } from "./bfd-sessions.ts";
 import { BgpRuntime } from "./bgp.ts";
 import { type Election, Elections } from "./elections.ts";
-import { Membership } from "./membership.ts";
+import { confirmed } from "./confirmed.ts";
 import { etcdElections } from "./etcd-elections.ts";
 import { eventBody, type EventRecord, EventWriter } from "./event-writer.ts";
 import { FirewallConverger } from "./firewall.ts";
+import { LeaseElections } from "./lease-elections.ts";
 import { NodeDaemon } from "./node.ts";
 import { pause } from "./pause.ts";
 import { ownNamespace, policyOf } from "./policy.ts";
@@ -80,8 +78,6 @@ const API_SERVER_NAME = "kubernetes.default.svc";
 const SERVICES = "/api/v1/services";
 const ENDPOINT_SLICES = "/apis/discovery.k8s.io/v1/endpointslices";
 const NODES = "/api/v1/nodes";
-const leasesIn = (namespace: string): string =>
-  `/apis/coordination.k8s.io/v1/namespaces/${encodeURIComponent(namespace)}/leases`;
 
 export class Manager {
   readonly #settings: Settings;
@@ -94,7 +90,6 @@ export class Manager {
   readonly #closers: (() => void | Promise<void>)[] = [];
   #node: NodeDaemon | null = null;
   #elections: Elections | null = null;
-  #membership: Membership | null = null;
   #bgp: BgpRuntime | null = null;
   #bfd: BfdSessions | null = null;
   #pools: PoolController | null = null;
@@ -117,16 +112,14 @@ export class Manager {
     const client = this.#connect();
     // Renewals have connections of their own: they wait for no list, and no list can use up what they may ask for.
     const leaseClient = this.#connect();
-    this.#membership = this.#createMembership(leaseClient);
-    const elections = new Elections(this.#electionsInEtcd() ?? ((plan) => this.#startElection(plan, leaseClient)));
+    const byLeases = this.#createLeaseElections(leaseClient);
+    const { membership } = byLeases;
+    const elections = new Elections(this.#electionsInEtcd() ?? ((plan) => byLeases.start(plan)));
     this.#elections = elections;
     if (bgp) this.#bgp = this.#createBgp(bgp, network, client);
-    // Each ARP and NDP message is a claim: before one is sent or answered, the right to it is looked at once more.
-    const confirm = (): void => this.#node?.confirm();
     const announcer = new Announcer({
-      clock: { ...systemClock, alarm: (ring) => systemClock.alarm(() => (confirm(), ring())) },
+      ...confirmed({ clock: systemClock, taps: segmentTaps }, () => this.#node?.confirm()),
       segments,
-      taps: { open: (index, onFrame) => segmentTaps.open(index, (frame) => (confirm(), onFrame(frame))) },
       log,
       arpRateMillis: arp.intervalMillis,
     });
@@ -159,7 +152,7 @@ export class Manager {
       nodes: follow(NODES, nodeFact),
       elections,
       lendsAddresses: this.#settings.election.addressLifetimes,
-      ...(this.#membership ? { membership: this.#membership } : {}),
+      ...(membership ? { membership } : {}),
       probe,
       speaker: this.#bgp?.speaker ?? null,
       isResumed: this.#bgp?.isResumed ?? false,
@@ -242,74 +235,16 @@ export class Manager {
     });
   }
 
-  #startElection(plan: LeasePlan, client: KubeClient): Election {
-    const { leaseDurationSeconds, renewDeadlineSeconds, retryPeriodSeconds } = this.#settings.election;
-    const { controlPlane, services } = this.#settings;
-    const isMember = plan.purpose === "member";
-    const annotations = isMember
-      ? memberAnnotations(services?.spreadWeight ?? 1)
-      : plan.purpose === "control-plane"
-        ? (controlPlane?.leaseAnnotations ?? {})
-        : {};
-    const elector = new Elector(
-      { client, clock: systemClock, entropy: systemEntropy, log: this.#log },
-      {
-        lease: plan.lease,
-        identity: this.#policy.node,
-        leaseDurationSeconds,
-        renewDeadlineSeconds,
-        retryPeriodSeconds,
-        annotations,
-        ...(isMember ? { labels: MEMBER_LABELS } : {}),
-        // Many Leases of Services would need as many connections, and nobody else wants the Lease of a member.
-        observe: plan.purpose === "service" || isMember ? "poll" : "watch",
-        beforeRelease: () => this.#node?.replan(),
-        ...(isMember ? { onRenewed: (revision, sentAt) => this.#membership?.renewed(revision, sentAt) } : {}),
-      },
-    );
-    // Not folded with others: when the Lease is lost, the VIP must be gone when this returns.
-    elector.onChange(() => this.#node?.replan());
-    if (plan.purpose === "pools") elector.onChange(() => this.#pools?.updateSoon());
-    if (isMember) this.#membership?.follow(() => elector.view);
-    return {
-      get fact() {
-        return elector.view;
-      },
-      get heldUntil() {
-        const { isHolder, renewedAt } = elector.view;
-        return isHolder && renewedAt !== null ? Instant.add(renewedAt, leaseDurationSeconds * 1000) : null;
-      },
-      setCandidate: (stands) => elector.setCandidate(stands),
-      stop: () => elector.stop(),
-    };
-  }
-
-  /** Null unless Services are spread over members. */
-  #createMembership(client: KubeClient): Membership | null {
-    const { services } = this.#policy;
-    if (services?.election !== "spread") return null;
-    const { leaseDurationSeconds, renewDeadlineSeconds, retryPeriodSeconds } = this.#settings.election;
-    const watch = new ListWatch(
-      { client, clock: systemClock, entropy: systemEntropy, log: this.#log },
-      {
-        path: leasesIn(services.lease.namespace),
-        query: { labelSelector: MEMBER_SELECTOR },
-        // This node's own renewals are among the events.
-        stallMillis: renewDeadlineSeconds * 1000,
-        reduce: memberLeaseOf,
-      },
-    );
-    this.#closers.push(() => watch.stop());
-    const membership = new Membership({
-      ...{ node: this.#policy.node, clock: systemClock, watch },
-      leaseDurationMillis: leaseDurationSeconds * 1000,
-      renewDeadlineMillis: renewDeadlineSeconds * 1000,
-      retryPeriodMillis: retryPeriodSeconds * 1000,
-      // Not folded with others: what another member has now must be gone here when this returns.
-      onChange: () => this.#node?.replan(),
+  #createLeaseElections(client: KubeClient): LeaseElections {
+    const elections = new LeaseElections({
+      ...{ client, clock: systemClock, entropy: systemEntropy, log: this.#log },
+      policy: this.#policy,
+      settings: this.#settings,
+      replan: () => this.#node?.replan(),
+      onPools: () => this.#pools?.updateSoon(),
     });
-    this.#closers.push(() => membership.close());
-    return membership;
+    this.#closers.push(() => elections.close());
+    return elections;
   }
 
   #createBgp(settings: BgpSettings, network: Netlink, client: KubeClient): BgpRuntime {

@@ -26,7 +26,7 @@ export interface BgpParts {
   readonly readTcpCounters?: SpeakerDeps["readTcpCounters"];
   readonly routerSegments: RouterSegments;
   readonly secrets: Omit<SecretsDeps, "clock">;
-  readonly note: RestartNoteFile;
+  readonly note: Pick<RestartNoteFile, "read" | "write" | "remove">;
   /** Not everything is announced under an election: what is, may be another node's by the time this one is back. */
   readonly hasLastingRoutes: boolean;
 }

@@ -1,5 +1,11 @@
 import type { Logger } from "pino";
-import { type InterfaceAddress, type KernelNetwork, type Link, NetlinkRefused } from "../ports/network.ts";
+import {
+  type AddressToAdd,
+  type InterfaceAddress,
+  type KernelNetwork,
+  type Link,
+  NetlinkRefused,
+} from "../ports/network.ts";
 import { emit } from "../telemetry/events.ts";
 
 /**
@@ -9,8 +15,8 @@ import { emit } from "../telemetry/events.ts";
 export class KernelView {
   readonly #network: Pick<KernelNetwork, "links" | "addresses">;
   readonly #log: Logger;
-  #links: readonly Link[] = [];
-  #addresses: readonly InterfaceAddress[] = [];
+  #links: readonly Link[] | null = null;
+  #addresses: readonly InterfaceAddress[] | null = null;
   #error: string | null = null;
 
   constructor(network: Pick<KernelNetwork, "links" | "addresses">, log: Logger) {
@@ -23,12 +29,27 @@ export class KernelView {
     return this.#error;
   }
 
+  /** Whether what it gives was ever true. */
+  get isKnown(): boolean {
+    return this.#links !== null && this.#addresses !== null;
+  }
+
   links(): readonly Link[] {
-    return this.#read(() => (this.#links = this.#network.links()), this.#links);
+    return this.#read(() => (this.#links = this.#network.links()), this.#links ?? []);
   }
 
   addresses(): readonly InterfaceAddress[] {
-    return this.#read(() => (this.#addresses = this.#network.addresses()), this.#addresses);
+    return this.#read(() => (this.#addresses = this.#network.addresses()), this.#addresses ?? []);
+  }
+
+  /** Ours, since the last reading: it has to be taken away also when there is no other. */
+  added({ interfaceIndex, address, prefixLength }: AddressToAdd): void {
+    const held: InterfaceAddress = { interfaceIndex, address, prefixLength, owned: true, tentative: false };
+    this.#addresses = [...(this.#addresses ?? []).filter((it) => !isSamePlace(it, held)), held];
+  }
+
+  removed(gone: Pick<InterfaceAddress, "interfaceIndex" | "address">): void {
+    this.#addresses = (this.#addresses ?? []).filter((it) => !isSamePlace(it, gone));
   }
 
   #read<T>(read: () => T, known: T): T {
@@ -45,3 +66,7 @@ export class KernelView {
     }
   }
 }
+
+type Place = Pick<InterfaceAddress, "interfaceIndex" | "address">;
+const isSamePlace = (one: Place, other: Place): boolean =>
+  one.interfaceIndex === other.interfaceIndex && one.address === other.address;

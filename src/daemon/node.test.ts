@@ -1,5 +1,6 @@
 import { pino } from "pino";
 import { describe, expect, it } from "vitest";
+import { VirtualClock } from "../../test/support/virtual-clock.ts";
 import { ip } from "../addr/ip.ts";
 import type { Mac } from "../addr/mac.ts";
 import { Instant } from "../base/time.ts";
@@ -105,6 +106,7 @@ function rack(change: Partial<NodeParts> = {}, left: InterfaceAddress[] = []) {
     ...left,
   ];
   let refuse: NetlinkRefused | null = null;
+  let attempts = 0;
   let mute = false;
   const network = {
     links: () => [
@@ -116,6 +118,7 @@ function rack(change: Partial<NodeParts> = {}, left: InterfaceAddress[] = []) {
       return addresses;
     },
     addAddress(it: AddressToAdd) {
+      attempts++;
       if (refuse) throw refuse;
       trace.push(`add ${it.address} to ${it.interfaceIndex}`);
       addresses = [...addresses, { ...it, owned: true, tentative: false }];
@@ -190,6 +193,8 @@ function rack(change: Partial<NodeParts> = {}, left: InterfaceAddress[] = []) {
     happened: () => trace.splice(0),
     lease: (next: Partial<LeaseFact>) => (fact = { ...fact, ...next }),
     refuse: (error: NetlinkRefused | null) => (refuse = error),
+    /** How often an address was asked for. */
+    attempts: () => attempts,
     claim: (conflict: unknown) => conflicts.push({ vip: "10.0.0.100", conflict }),
     mute: (silent: boolean) => (mute = silent),
     lose: (address: string) => (addresses = addresses.filter((it) => it.address !== address)),
@@ -311,6 +316,36 @@ describe("the loop of a node", () => {
     expect(node.daemon.report().healthy).toBe(true);
   });
 
+  it("asks again by itself for an address that the kernel refused, at once and then ever more rarely", () => {
+    const clock = new VirtualClock();
+    const node = rack({ clock });
+    node.daemon.replan();
+    node.lease({ holder: "node-1", isHolder: true });
+    node.refuse(new NetlinkRefused("add 10.0.0.100", 105, "no buffer space available"));
+    node.daemon.replan();
+    const before = node.attempts();
+    clock.advance(60_000);
+    expect(node.attempts() - before).toBeGreaterThan(4);
+    expect(node.attempts() - before).toBeLessThan(15);
+    node.refuse(null);
+    clock.advance(30_000);
+    expect(node.happened()).toContain("add 10.0.0.100 to 1");
+    expect(node.daemon.report().healthy).toBe(true);
+    const settled = node.attempts();
+    clock.advance(300_000);
+    expect(node.attempts()).toBe(settled);
+  });
+
+  it("takes part in no election before the kernel has said what is there: it may be an address of the run before", () => {
+    const node = rack();
+    node.mute(true);
+    node.daemon.replan();
+    expect(node.happened()).toEqual([]);
+    node.mute(false);
+    node.daemon.replan();
+    expect(node.happened()).toEqual(["stand for plndr-cp-lock"]);
+  });
+
   it("withdraws when the Lease is lost although the kernel does not say what addresses it has", () => {
     const node = rack();
     node.daemon.replan();
@@ -325,6 +360,19 @@ describe("the loop of a node", () => {
     node.mute(false);
     node.daemon.replan();
     expect(node.daemon.report().problems).toEqual([]);
+  });
+
+  it("takes away what it has put in place although the kernel has not said since what is there", () => {
+    const node = rack();
+    node.daemon.replan();
+    node.happened();
+    node.mute(true);
+    node.lease({ holder: "node-1", isHolder: true });
+    node.daemon.replan();
+    expect(node.happened()).toContain("add 10.0.0.100 to 1");
+    node.lease({ holder: "node-2", isHolder: false });
+    node.daemon.replan();
+    expect(node.happened()).toContain("remove 10.0.0.100 from 1");
   });
 
   it("forgets a refused address with the wish for it", () => {

@@ -126,8 +126,9 @@ const CONFLICT_SHOWN_MILLIS = 300_000;
 const TELL_MILLIS = 500;
 /** A pool that has run out may leave thousands of Services without an address. */
 const TROUBLES_SHOWN_MAX = 10;
-/** After the kernel refused to say what it has. */
-const READ_AGAIN_MILLIS = 500;
+/** After the kernel refused to say what it has, or to take an address. */
+const TRY_AGAIN_MILLIS = 500;
+const TRY_AGAIN_MAX_MILLIS = 30_000;
 
 export class NodeDaemon {
   readonly #parts: NodeParts;
@@ -152,6 +153,8 @@ export class NodeDaemon {
   #routesAreComplete = false;
   readonly #lingering = new Map<IpAddress, AddressPlan>();
   #closed = false;
+  /** Since when the kernel refuses an address. */
+  #refusedSince: Instant | null = null;
   #saidSynced = false;
   #restUntil: Instant;
   #probeState = "";
@@ -434,12 +437,23 @@ export class NodeDaemon {
     this.#parts.balancer?.apply(next.balancer);
     const isKnown = next.settled && (this.#stopping || this.#synced());
     if (isKnown && this.#lingering.size === 0) this.#parts.firewall?.narrow(next.firewall);
-    elections.converge(next.leases);
+    // A Lease of the run before is not given back before it is known that its addresses are gone.
+    if (this.#kernel.isKnown) elections.converge(next.leases);
     statuses?.want(next.statuses);
     if (this.#parts.events) this.#tellAt.set(Instant.add(this.#parts.clock.now(), TELL_MILLIS));
-    const readAgain = this.#kernel.error === null ? null : Instant.add(this.#parts.clock.now(), READ_AGAIN_MILLIS);
-    this.#alarm.set(Instant.earliest(next.replanAt, readAgain));
+    this.#alarm.set(Instant.earliest(next.replanAt, this.#tryAgainAt()));
     this.#say(before, next);
+  }
+
+  /** What the kernel refused is asked for again, ever more rarely while it goes on refusing: nothing else need happen. */
+  #tryAgainAt(): Instant | null {
+    const now = this.#parts.clock.now();
+    const isRefused = this.#addresses.failures.size > 0;
+    this.#refusedSince = isRefused ? (this.#refusedSince ?? now) : null;
+    if (this.#kernel.error !== null) return Instant.add(now, TRY_AGAIN_MILLIS);
+    if (this.#refusedSince === null) return null;
+    const millis = Math.min(Math.max(now - this.#refusedSince, TRY_AGAIN_MILLIS), TRY_AGAIN_MAX_MILLIS);
+    return Instant.add(now, millis);
   }
 
   #segmentVips(next: Plan): ReadonlyMap<IpAddress, SegmentVip> {

@@ -62,7 +62,10 @@ describe.skipIf("why" in assets)("an election in etcd", { timeout: 60_000 }, () 
 
   it("the first leads, the second takes over when the first stops, and the keys are as kube-vip's", async () => {
     const one = candidate("node-1");
-    await vi.waitFor(() => expect(one.elector.view).toEqual({ holder: "node-1", isHolder: true, error: null }), within);
+    await vi.waitFor(
+      () => expect(one.elector.view).toMatchObject({ holder: "node-1", isHolder: true, error: null }),
+      within,
+    );
     expect(await keys()).toEqual([expect.stringMatching(/^kube-system-plndr-cp-lock\/-?[0-9a-f]+ = node-1$/)]);
     const two = candidate("node-2");
     await vi.waitFor(async () => expect(await keys()).toHaveLength(2), within);
