@@ -34,7 +34,7 @@ const RULES: Readonly<Record<string, Rule>> = {
   kube: { may: [...BASE, "ports", "telemetry"] },
   "kube/election": { may: [...BASE, "ports", "telemetry", "kube"] },
   etcd: { may: [...BASE, "ports", "telemetry"] },
-  pools: { may: BASE, pure: true },
+  pools: { may: [...BASE, "vip"], pure: true },
   vip: { may: BASE, pure: true },
   config: { may: BASE, pure: true },
   telemetry: { may: ["base"] },

@@ -1,8 +1,8 @@
 import { controlPlaneTarget, type Lab } from "../lab.ts";
-import { command } from "../rack/command.ts";
 import type { Scenario } from "../scenario.ts";
-import { NODE_NAMES, VIPS } from "../topology.ts";
-import { HoldersWatch } from "./holders-watch.ts";
+import { VIPS } from "../topology.ts";
+import { type HoldersWatch, whileWatched } from "./holders-watch.ts";
+import { clientsNeighbour } from "./neighbour.ts";
 import { arpFlags, electionEnvironment, LEASE, LEASE_FLAGS, MARGIN_MILLIS, START_BOUND_MILLIS } from "./settings.ts";
 import { startDaemons } from "./stories.ts";
 
@@ -24,15 +24,7 @@ export const arpFailover: Scenario = {
   scenarios: ["G2"],
   manifestFlags: [...arpFlags(), ...LEASE_FLAGS],
   environment: { ...electionEnvironment, vip_arpRate: "500" },
-  async play(lab) {
-    const watch = new HoldersWatch(lab, ADDRESSES);
-    try {
-      await story(lab, watch);
-    } finally {
-      // Also when the story breaks off: two holders are the likeliest reason.
-      watch.expectOneHolder();
-    }
-  },
+  play: (lab) => whileWatched(lab, ADDRESSES, story, (watch) => watch.expectOneHolder()),
 };
 
 async function story(lab: Lab, watch: HoldersWatch): Promise<void> {
@@ -55,7 +47,7 @@ async function story(lab: Lab, watch: HoldersWatch): Promise<void> {
         `the client's entry of ${address} is ${after}`,
         HANDOVER_BOUND_MILLIS,
         async () => {
-          const entry = await neighbour(lab, address);
+          const entry = await clientsNeighbour(lab, address);
           return entry === after || entry;
         },
         since,
@@ -75,13 +67,4 @@ async function story(lab: Lab, watch: HoldersWatch): Promise<void> {
     const median = sorted[Math.floor(sorted.length / 2)] ?? null;
     lab.expect(`${address} until it is heard, median`, median, "ms", { atMost: ANNOUNCED_MILLIS });
   }
-}
-
-/** Node whose MAC the client has for the address. */
-async function neighbour({ rack }: Lab, address: string): Promise<string> {
-  const family = address.includes(":") ? "-6" : "-4";
-  const json = await command(["ip", "-n", rack.namespaces.name("client"), "-j", family, "neigh", "show", address]);
-  const [entry] = JSON.parse(json.trim() === "" ? "[]" : json) as { lladdr?: string }[];
-  const host = rack.namespaces.owners.get(entry?.lladdr ?? "");
-  return NODE_NAMES.find((name) => name === host) ?? "nobody";
 }

@@ -1,7 +1,7 @@
 import { controlPlaneTarget, type Lab } from "../lab.ts";
-import { command } from "../rack/command.ts";
 import type { Scenario } from "../scenario.ts";
 import { LAN_INTERFACE, VIPS } from "../topology.ts";
+import { clientsNeighbour } from "./neighbour.ts";
 import {
   arpFlags,
   electionEnvironment,
@@ -45,21 +45,8 @@ async function story(lab: Lab, watch: VipWatch): Promise<void> {
   for (const target of TARGETS) await lab.reached(target, first, 3_000);
   lab.expect("the client's neighbour entry", watch.neighbour, "", { equals: first });
 
-  /** Node whose MAC the client has for the IPv6 address; there is no file to sample it from. */
-  const neighbour6 = async (): Promise<string> => {
-    const json = await command([
-      "ip",
-      "-n",
-      rack.namespaces.name("client"),
-      "-j",
-      "-6",
-      "neigh",
-      "show",
-      VIPS.onLan.v6,
-    ]);
-    const [entry] = JSON.parse(json.trim() === "" ? "[]" : json) as { lladdr?: string }[];
-    return rack.namespaces.owners.get(entry?.lladdr ?? "") ?? "nobody";
-  };
+  // There is no file to sample it from, as there is for IPv4.
+  const neighbour6 = (): Promise<string> => clientsNeighbour(lab, VIPS.onLan.v6);
 
   const moved = async (what: string, since: number, previous: string, boundMillis: number): Promise<string> => {
     const next = await watch.newHolder(previous, boundMillis, since);

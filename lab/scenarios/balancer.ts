@@ -1,8 +1,8 @@
 import { controlPlaneTarget, type Lab } from "../lab.ts";
 import type { Scenario } from "../scenario.ts";
-import { LAN_INTERFACE, NODE_NAMES, VIPS } from "../topology.ts";
+import { NODE_NAMES, VIPS } from "../topology.ts";
 import { arpFlags, electionEnvironment, LEASE_FLAGS, MARGIN_MILLIS, START_BOUND_MILLIS } from "./settings.ts";
-import { ALL_NODES, startDaemons } from "./stories.ts";
+import { ALL_NODES, nodesOnSegment, startDaemons } from "./stories.ts";
 
 const TARGETS = [controlPlaneTarget("VIP v4", VIPS.onLan.v4), controlPlaneTarget("VIP v6", VIPS.onLan.v6)];
 
@@ -27,7 +27,7 @@ export const balancer: Scenario = {
       "one node has the VIP",
       START_BOUND_MILLIS,
       async () => {
-        holder = await holderOf(lab);
+        holder = await nodesOnSegment(lab, VIPS.onLan.v4);
         return NODE_NAMES.some((name) => name === holder) || `held by ${holder === "" ? "nobody" : holder}`;
       },
       started,
@@ -63,15 +63,6 @@ export const balancer: Scenario = {
     }
   },
 };
-
-/** Names of the nodes that have the IPv4 VIP on the segment. */
-async function holderOf({ rack }: Lab): Promise<string> {
-  const all = await Promise.all(rack.nodes.map(async (node) => [node.name, await node.vips()] as const));
-  return all
-    .filter(([, vips]) => vips.some((one) => one.startsWith(`${LAN_INTERFACE} ${VIPS.onLan.v4}/`)))
-    .map(([name]) => name)
-    .join(" ");
-}
 
 /** How far the node with the most or the fewest answers since then is from an even share, as a part of it. */
 function deviation({ rack }: Lab, target: string, since: number): number {

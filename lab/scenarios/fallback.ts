@@ -1,8 +1,8 @@
 import { controlPlaneTarget } from "../lab.ts";
 import type { Scenario } from "../scenario.ts";
-import { LAN_INTERFACE, NODE_NAMES, VIPS } from "../topology.ts";
+import { NODE_NAMES, VIPS } from "../topology.ts";
 import { autoFlags, bgpEnvironment, FALLBACK, LEASE_FLAGS, MARGIN_MILLIS, START_BOUND_MILLIS } from "./settings.ts";
-import { ALL_NODES, startDaemons } from "./stories.ts";
+import { ALL_NODES, nodesOnSegment, startDaemons } from "./stories.ts";
 
 const TARGETS = [controlPlaneTarget("VIP v4", VIPS.onLan.v4), controlPlaneTarget("VIP v6", VIPS.onLan.v6)];
 const onLan = (nodes: string): Record<string, string> => ({ [VIPS.onLan.v4]: nodes, [VIPS.onLan.v6]: nodes });
@@ -31,14 +31,7 @@ export const fallback: Scenario = {
     lab.aim(TARGETS);
     for (const target of TARGETS) await lab.reached(target, ALL_NODES, 3_000);
 
-    /** Nodes that answer ARP and NDP for the address: it must be on the segment's interface. */
-    const answering = async (vip: string): Promise<string> => {
-      const all = await Promise.all(rack.nodes.map(async (node) => [node.name, await node.vips()] as const));
-      return all
-        .filter(([, vips]) => vips.some((one) => one.startsWith(`${LAN_INTERFACE} ${vip}/`)))
-        .map(([name]) => name)
-        .join(" ");
-    };
+    const answering = (vip: string): Promise<string> => nodesOnSegment(lab, vip);
     for (const vip of Object.values(VIPS.onLan)) {
       lab.expect(`BGP: nodes that answer for ${vip} on the segment`, await answering(vip), "", { equals: "" });
     }

@@ -13,6 +13,21 @@ import {
 import { LAN_INTERFACE, NODE_NAMES } from "../topology.ts";
 import { SAMPLE_SPACING_MILLIS } from "./settings.ts";
 
+/** Plays a story while `addresses` are watched, and concludes also when it breaks off: two holders are the likeliest reason. */
+export async function whileWatched(
+  lab: Lab,
+  addresses: readonly string[],
+  story: (lab: Lab, watch: HoldersWatch) => Promise<void>,
+  conclude: (watch: HoldersWatch) => void,
+): Promise<void> {
+  const watch = new HoldersWatch(lab, addresses);
+  try {
+    await story(lab, watch);
+  } finally {
+    conclude(watch);
+  }
+}
+
 /**
  * Watches addresses on the LAN without asking anybody's opinion: the address tables of the nodes' kernels, sampled, and
  * every claim on the wire, captured where the client is.

@@ -3,8 +3,7 @@ import { startKubeVip } from "../rack/kube-vip.ts";
 import type { ManagedProcess } from "../rack/processes.ts";
 import type { Scenario } from "../scenario.ts";
 import { LAN_INTERFACE, VIPS } from "../topology.ts";
-import { waitFor } from "../wait.ts";
-import { HoldersWatch } from "./holders-watch.ts";
+import { type HoldersWatch, whileWatched } from "./holders-watch.ts";
 import {
   arpFlags,
   electionEnvironment,
@@ -14,6 +13,7 @@ import {
   START_BOUND_MILLIS,
   takeoverBoundMillis,
 } from "./settings.ts";
+import { daemonAnswers } from "./stories.ts";
 
 const TARGET = controlPlaneTarget("VIP v4", VIPS.onLan.v4);
 const ADDRESSES = [VIPS.onLan.v4, VIPS.onLan.v6];
@@ -32,14 +32,7 @@ export const mixedRack: Scenario = {
   manifestFlags: [...arpFlags(), ...leaseFlags(SHORT_LEASE)],
   environment: { ...electionEnvironment, vip_arpRate: "500" },
   scenarios: ["G1", "G2", "G3"],
-  async play(lab) {
-    const watch = new HoldersWatch(lab, ADDRESSES);
-    try {
-      await story(lab, watch);
-    } finally {
-      watch.expectOneHolder();
-    }
-  },
+  play: (lab) => whileWatched(lab, ADDRESSES, story, (watch) => watch.expectOneHolder()),
 };
 
 async function story(lab: Lab, watch: HoldersWatch): Promise<void> {
@@ -103,8 +96,7 @@ function startStandIn(lab: Lab): ManagedProcess {
 async function start(lab: Lab, name: string): Promise<void> {
   const node = lab.rack.node(name);
   node.startDaemon();
-  const answers = async (): Promise<boolean> => (await node.status()) !== null;
-  await waitFor(`the daemon on ${name} answers`, START_BOUND_MILLIS, answers, { signal: lab.signal });
+  await daemonAnswers(lab, node);
 }
 
 /** Waits until both addresses are on one of these nodes and on no other. */

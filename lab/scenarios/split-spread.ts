@@ -3,7 +3,7 @@ import { machineMillis } from "../machine-time.ts";
 import type { ServiceSpec } from "../rack/cluster.ts";
 import type { Scenario } from "../scenario.ts";
 import { NODE_NAMES } from "../topology.ts";
-import { HoldersWatch } from "./holders-watch.ts";
+import { type HoldersWatch, whileWatched } from "./holders-watch.ts";
 import {
   arpFlags,
   electionEnvironment,
@@ -37,14 +37,7 @@ export const splitSpread: Scenario = {
   manifestFlags: [...arpFlags(), ...leaseFlags(SHORT_LEASE)],
   environment: { ...electionEnvironment, vipcast_services_election: "spread", vip_arpRate: "500" },
   scenarios: ["G3", "G4", "G8"],
-  async play(lab) {
-    const watch = new HoldersWatch(lab, ADDRESSES);
-    try {
-      await story(lab, watch);
-    } finally {
-      watch.expectOverlap(DURATION_MILLIS);
-    }
-  },
+  play: (lab) => whileWatched(lab, ADDRESSES, story, (watch) => watch.expectOverlap(DURATION_MILLIS)),
 };
 
 async function story(lab: Lab, watch: HoldersWatch): Promise<void> {

@@ -1,7 +1,7 @@
 import { controlPlaneTarget, type Lab } from "../lab.ts";
 import type { Scenario } from "../scenario.ts";
 import { VIPS } from "../topology.ts";
-import { HoldersWatch } from "./holders-watch.ts";
+import { type HoldersWatch, whileWatched } from "./holders-watch.ts";
 import {
   arpFlags,
   electionEnvironment,
@@ -28,15 +28,7 @@ export const split: Scenario = {
   manifestFlags: [...arpFlags(), ...leaseFlags(SHORT_LEASE)],
   environment: { ...electionEnvironment, vip_arpRate: "500" },
   scenarios: ["G1", "G3", "G4"],
-  async play(lab) {
-    const watch = new HoldersWatch(lab, ADDRESSES);
-    try {
-      await story(lab, watch);
-    } finally {
-      // Also when the story breaks off: two holders are the likeliest reason.
-      watch.expectOneHolder();
-    }
-  },
+  play: (lab) => whileWatched(lab, ADDRESSES, story, (watch) => watch.expectOneHolder()),
 };
 
 async function story(lab: Lab, watch: HoldersWatch): Promise<void> {

@@ -1,7 +1,8 @@
 import type { Target } from "../client.ts";
 import { controlPlaneTarget, type Lab, serviceTarget } from "../lab.ts";
 import type { ServiceSpec } from "../rack/cluster.ts";
-import { VIPS } from "../topology.ts";
+import type { RackNode } from "../rack/rack-node.ts";
+import { LAN_INTERFACE, VIPS } from "../topology.ts";
 import { waitFor } from "../wait.ts";
 import { DRAIN_BOUND_MILLIS, START_BOUND_MILLIS } from "./settings.ts";
 
@@ -37,18 +38,17 @@ export const webRoutes = (nodes: string): Record<string, string> => ({ [VIPS.web
 export async function startDaemons(lab: Lab): Promise<number> {
   const since = lab.step("three daemons start, each from the manifest's environment");
   for (const node of lab.rack.nodes) node.startDaemon();
-  for (const node of lab.rack.nodes) {
-    await waitFor(
-      `the daemon on ${node.name} answers`,
-      START_BOUND_MILLIS,
-      async () => {
-        if (!node.daemon.running) throw new Error(`the daemon on ${node.name} ended, see ${node.daemon.log}`);
-        return (await node.status()) !== null;
-      },
-      { signal: lab.signal },
-    );
-  }
+  for (const node of lab.rack.nodes) await daemonAnswers(lab, node);
   return since;
+}
+
+/** Waits until the daemon that has been started there tells what it is. */
+export async function daemonAnswers(lab: Lab, node: RackNode): Promise<void> {
+  const answers = async (): Promise<boolean> => {
+    if (!node.daemon.running) throw new Error(`the daemon on ${node.name} ended, see ${node.daemon.log}`);
+    return (await node.status()) !== null;
+  };
+  await waitFor(`the daemon on ${node.name} answers`, START_BOUND_MILLIS, answers, { signal: lab.signal });
 }
 
 /** The first daemon's Service: created in the API, answered by the nodes, demanded in the router. */
@@ -97,4 +97,13 @@ export async function stopDaemons(lab: Lab, vips: readonly string[]): Promise<vo
   for (const node of running) {
     lab.expect(`addresses left on ${node.name}`, (await node.vips()).join(", "), "", { equals: "" });
   }
+}
+
+/** Names of the nodes that have the address on the segment's interface: they answer ARP and NDP for it. */
+export async function nodesOnSegment({ rack }: Lab, vip: string): Promise<string> {
+  const all = await Promise.all(rack.nodes.map(async (node) => [node.name, await node.vips()] as const));
+  return all
+    .filter(([, vips]) => vips.some((one) => one.startsWith(`${LAN_INTERFACE} ${vip}/`)))
+    .map(([name]) => name)
+    .join(" ");
 }

@@ -55,7 +55,7 @@ import { PoolController } from "./pools.ts";
 import { Probe } from "./probe.ts";
 import { askAsClient, askUrl } from "./probe-requests.ts";
 import { RestartNoteFile } from "./restart-note.ts";
-import { type StatusApi, StatusWriter } from "./status-writer.ts";
+import { statusApi, StatusWriter } from "./status-writer.ts";
 import { VERSION } from "./version.ts";
 import { watchSecret } from "./watched-secret.ts";
 
@@ -138,9 +138,11 @@ export class Manager {
       this.#closers.push(() => watch.stop());
       return watch;
     };
-    const serviceWatch = services ? follow(scoped(SERVICES, withinOf(services)), serviceFact) : null;
+    const within = services?.namespace ? `/namespaces/${services.namespace}` : "";
+    const serviceWatch = services ? follow(scoped(SERVICES, within), serviceFact) : null;
     const pools = services?.pools && serviceWatch ? this.#createPools(services.pools, serviceWatch, client) : null;
-    const within = services ? withinOf(services) : "";
+    const nodeWatch = follow(NODES, nodeFact);
+    nodeWatch.onChange(() => backends?.follow(nodeWatch.facts));
     const node = new NodeDaemon({
       policy: this.#policy,
       clock: systemClock,
@@ -149,7 +151,7 @@ export class Manager {
       server: client.server,
       services: serviceWatch,
       slices: services ? follow(scoped(ENDPOINT_SLICES, within), endpointSliceFact) : null,
-      nodes: follow(NODES, nodeFact),
+      nodes: nodeWatch,
       elections,
       lendsAddresses: this.#settings.election.addressLifetimes,
       ...(membership ? { membership } : {}),
@@ -370,17 +372,12 @@ export class Manager {
   }
 
   #createStatusWriter(client: KubeClient): StatusWriter {
-    const writes = new KubeWrites(client);
-    const api: StatusApi = {
-      writeIngress: (namespace, name, ingress) =>
-        writes.writeIngress(
-          namespace,
-          name,
-          ingress.map(({ address, ports }) => ({ ip: address, ports })),
-        ),
-      writeVipHost: (namespace, name, node) => writes.writeVipHost(namespace, name, node),
-    };
-    const writer = new StatusWriter({ api, clock: systemClock, entropy: systemEntropy, log: this.#log });
+    const writer = new StatusWriter({
+      api: statusApi(new KubeWrites(client)),
+      clock: systemClock,
+      entropy: systemEntropy,
+      log: this.#log,
+    });
     this.#closers.push(() => writer.close());
     return writer;
   }
@@ -420,9 +417,6 @@ function marksOf({ controlPlane, services }: Settings): { addressProtocol: numbe
     ? { addressProtocol: CONTROL_PLANE_MARK, alsoOwned: [SERVICES_MARK] }
     : { addressProtocol: SERVICES_MARK, alsoOwned: [] };
 }
-
-const withinOf = ({ namespace }: { readonly namespace: string | null }): string =>
-  namespace === null ? "" : `/namespaces/${namespace}`;
 
 /** The collection of one namespace, or of all. */
 const scoped = (collection: string, within: string): string =>

@@ -51,8 +51,7 @@ export class BalancerConverger {
 
   /** @param keep  leave the rules to the next process */
   close(keep: boolean): void {
-    if (!keep) this.#rules.settle([]);
-    this.#rules.close();
+    this.#rules.close(keep ? null : []);
     this.#balancer.close();
   }
 }

@@ -97,6 +97,14 @@ describe("the firewall of a node", () => {
     expect(guarded()).toEqual(["10.0.0.1"]);
   });
 
+  it("is taken away with the daemon although the kernel has refused the last change", () => {
+    firewall.widen(guarding("10.0.0.1"));
+    filter.refuses = true;
+    firewall.narrow(guarding("10.0.0.1", "10.0.0.2"));
+    firewall.close(false);
+    expect(guarded()).toBeNull();
+  });
+
   it("is taken away with the daemon, or left to the next one", () => {
     firewall.widen(guarding("10.0.0.1"));
     firewall.close(true);

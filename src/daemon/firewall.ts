@@ -42,8 +42,7 @@ export class FirewallConverger {
 
   /** @param keep  leave the rules to the next process */
   close(keep: boolean): void {
-    if (!keep) this.#rules.settle(NO_FIREWALL);
-    this.#rules.close();
+    this.#rules.close(keep ? null : NO_FIREWALL);
     this.#filter.close();
   }
 }

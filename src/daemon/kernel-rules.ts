@@ -66,7 +66,10 @@ export class KernelRules<P> {
     if (this.#failure === null) this.#attempt(plan);
   }
 
-  close(): void {
+  /** @param last  what is to be left in the kernel; null: what is there */
+  close(last: P | null): void {
+    // Whether or not a retry is under way: there will be no other.
+    if (last !== null) this.#attempt(last);
     this.#alarm.close();
   }
 

@@ -12,7 +12,8 @@ import { serviceFact } from "../vip/facts.ts";
 import type { LeasePlan } from "../vip/plan.ts";
 import type { LeaseFact, Policy, ProbeFact, ServicePolicy } from "../vip/snapshot.ts";
 import { Elections } from "./elections.ts";
-import { NodeDaemon, type NodeParts } from "./node.ts";
+import { NodeDaemon } from "./node.ts";
+import type { NodeParts } from "./node-parts.ts";
 
 const VIP = ip("10.0.0.100");
 const policy: Policy = {

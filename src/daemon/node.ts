@@ -6,103 +6,24 @@
  * announced, what goes is withdrawn before it is taken away, and a Lease is let go of last. All of this is synchronous:
  * when the elector says that the Lease is lost, the VIP is gone when the call returns.
  */
-import type { Logger } from "pino";
 import type { Family, IpAddress } from "../addr/ip.ts";
 import { Instant } from "../base/time.ts";
-import type { BfdSessionStatus } from "../bfd/session/session-config.ts";
-import type { Recorder } from "../bgp/session/recorder.ts";
-import type { PeerStatus, PeerSummary } from "../bgp/session/speaker.ts";
-import type { Alarm, Clock } from "../ports/clock.ts";
-import type { InterfaceAddress, KernelNetwork, Link } from "../ports/network.ts";
+import type { PeerSummary } from "../bgp/session/speaker.ts";
+import type { Alarm } from "../ports/clock.ts";
+import type { InterfaceAddress, Link } from "../ports/network.ts";
 import type { RecordingFormat, StatusReport } from "../status/report.ts";
-import { emit } from "../telemetry/events.ts";
 import { groupSlices } from "../vip/endpoints.ts";
-import type { EndpointSliceFact, NodeFact, ServiceFact, ServiceKey } from "../vip/facts.ts";
-import type { BackendFact } from "../vip/balancer.ts";
+import type { ServiceFact, ServiceKey } from "../vip/facts.ts";
 import { NO_FIREWALL } from "../vip/firewall.ts";
-import { firstClosed } from "../vip/gates.ts";
-import { type AddressPlan, plan, type Plan, type VipPlan } from "../vip/plan.ts";
-import { type ServiceNotice, serviceNotices } from "../vip/service-notices.ts";
-import type { InterfaceFact, MembersFact, Policy, ProbeFact, Snapshot } from "../vip/snapshot.ts";
+import { type AddressPlan, plan, type Plan } from "../vip/plan.ts";
+import { serviceNotices } from "../vip/service-notices.ts";
+import type { InterfaceFact, ProbeFact, Snapshot } from "../vip/snapshot.ts";
 import { AddressConverger } from "./address-converger.ts";
 import { AddressLifetimes } from "./address-lifetimes.ts";
-import type { Elections } from "./elections.ts";
 import { KernelView } from "./kernel-view.ts";
-import type { PoolsStatus } from "./pools.ts";
+import type { NodeParts, SegmentVip } from "./node-parts.ts";
+import { PlanLog } from "./plan-log.ts";
 import { recordingFile, report } from "./report.ts";
-
-/** One watched kind, reduced to facts. */
-export interface Cache<F> {
-  readonly facts: ReadonlyMap<string, F>;
-  readonly synced: boolean;
-  /** Why the facts are not followed at the moment; null while they are. */
-  readonly lastError: string | null;
-}
-
-export interface NodeParts {
-  readonly policy: Policy;
-  readonly clock: Clock;
-  readonly log: Logger;
-  readonly network: KernelNetwork;
-  readonly server: string;
-  readonly services: Cache<ServiceFact> | null;
-  readonly slices: Cache<EndpointSliceFact> | null;
-  readonly nodes: Cache<NodeFact>;
-  readonly elections: Elections;
-  /** Whether elected addresses expire in the kernel when they are not extended; no when left out. */
-  readonly lendsAddresses?: boolean;
-  /** Absent where Services are not spread over members. */
-  readonly membership?: { readonly fact: MembersFact | null };
-  readonly probe: { readonly fact: ProbeFact } | null;
-  /** Null without BGP. */
-  readonly speaker: {
-    setRoutes(routes: Plan["routes"], options: { readonly complete: boolean }): void;
-    /** Asks routers to prefer any other way. */
-    drain(): void;
-    summaries(): readonly PeerSummary[];
-    peers(): readonly PeerStatus[];
-    recorder(peer: string): Recorder | null;
-  } | null;
-  /** Routers may still have the routes of the process before, and keep them until all is known here. */
-  readonly isResumed?: boolean;
-  /** Absent without BFD. */
-  readonly bfd?: { status(): readonly BfdSessionStatus[] };
-  readonly announcer: {
-    setVips(vips: ReadonlyMap<IpAddress, SegmentVip>): void;
-    status(): readonly { readonly vip: IpAddress; readonly conflict: SegmentConflict | null }[];
-  };
-  readonly statuses: { want(statuses: Plan["statuses"]): void } | null;
-  /** Absent where nothing is written about Services. */
-  readonly events?: { tell(notices: readonly ServiceNotice[]): void };
-  /** Absent where the control-plane VIP is not served. */
-  readonly balancer?: { readonly troubles: readonly string[]; apply(plan: Plan["balancer"]): void };
-  /** Absent without a balancer. */
-  readonly backends?: { follow(nodes: ReadonlyMap<string, NodeFact>): void; facts(): readonly BackendFact[] };
-  /** Absent where nobody gives addresses; its status is null while another node does. */
-  readonly pools?: { readonly status: PoolsStatus | null };
-  /** Absent where no Services are served. */
-  readonly firewall?: {
-    readonly failure: string | null;
-    widen(plan: Plan["firewall"]): void;
-    narrow(plan: Plan["firewall"]): void;
-  };
-  readonly warnings: readonly string[];
-  readonly troubles: readonly string[];
-}
-
-export interface SegmentVip {
-  readonly interfaceIndex: number;
-  readonly mac: NonNullable<Link["mac"]>;
-  readonly forwardsIpv6: boolean;
-}
-
-/** Who else claims a VIP that this node holds. */
-interface SegmentConflict {
-  readonly mac: string;
-  readonly count: number;
-  /** Of the last claim. */
-  readonly at: Instant;
-}
 
 const UNPROBED: ProbeFact = { state: "pending", detail: "not probed" };
 const EMPTY_PLAN: Plan = {
@@ -155,13 +76,13 @@ export class NodeDaemon {
   #closed = false;
   /** Since when the kernel refuses an address. */
   #refusedSince: Instant | null = null;
-  #saidSynced = false;
   #restUntil: Instant;
-  #probeState = "";
+  readonly #said: PlanLog;
 
   constructor(parts: NodeParts) {
     this.#parts = parts;
     this.#kernel = new KernelView(parts.network, parts.log);
+    this.#said = new PlanLog(parts.log);
     const { clock, log, network, elections } = parts;
     const heldUntil = (lease: string) => elections.heldUntil(lease);
     this.#lifetimes = parts.lendsAddresses ? new AddressLifetimes({ clock, log, network, heldUntil }) : null;
@@ -313,16 +234,11 @@ export class NodeDaemon {
   }
 
   #troubles(): readonly string[] {
-    const { troubles, announcer, clock } = this.#parts;
-    const heardSince = clock.now() - CONFLICT_SHOWN_MILLIS;
+    const { troubles } = this.#parts;
     const kernel = this.#kernel.error === null ? [] : [`the kernel: ${this.#kernel.error}`];
-    const conflicts = announcer
-      .status()
-      .flatMap(({ vip, conflict }) =>
-        conflict !== null && conflict.at >= heardSince
-          ? [`${vip} is claimed by ${conflict.mac}, too (heard ${conflict.count} times): find that host`]
-          : [],
-      );
+    const conflicts = this.#conflicts().map(
+      ({ vip, mac, count }) => `${vip} is claimed by ${mac}, too (heard ${count} times): find that host`,
+    );
     const said = this.#parts.pools?.status?.troubles ?? [];
     const pools = said.slice(0, TROUBLES_SHOWN_MAX);
     if (said.length > pools.length) pools.push(`pools: and ${said.length - pools.length} more`);
@@ -374,7 +290,8 @@ export class NodeDaemon {
         downSince: this.#downSince,
       },
       interfaces: this.#links.map((link) => interfaceFact(link, this.#present)),
-      backends: this.#backends(),
+      // Before the nodes are known nobody has been asked.
+      backends: nodes.synced ? (this.#parts.backends?.facts() ?? null) : null,
       poolFailures: this.#parts.pools?.status?.failures ?? null,
       firewallFailure: this.#parts.firewall?.failure ?? null,
       wasFallback: this.#plan.fallback,
@@ -383,24 +300,27 @@ export class NodeDaemon {
     };
   }
 
-  /** In a stop nothing is told: another node has more to say of it. */
-  #tell(): void {
-    const { events, announcer, clock } = this.#parts;
-    if (events === undefined || this.#stopping || this.#closed || !this.#synced()) return;
+  /** Who claims VIPs of ours, as far as it was heard lately. */
+  #conflicts(): readonly { readonly vip: IpAddress; readonly mac: string; readonly count: number }[] {
+    const { announcer, clock } = this.#parts;
     const heardSince = clock.now() - CONFLICT_SHOWN_MILLIS;
-    const conflicts = announcer
+    return announcer
       .status()
-      .flatMap(({ vip, conflict }) =>
-        conflict !== null && conflict.at >= heardSince ? [[vip, conflict.mac] as const] : [],
-      );
-    events.tell(serviceNotices(this.#snapshot(), this.#plan.vips, new Map(conflicts)));
+      .flatMap(({ vip, conflict }) => (conflict !== null && conflict.at >= heardSince ? [{ vip, ...conflict }] : []));
   }
 
-  #backends(): readonly BackendFact[] | null {
-    const { nodes, backends } = this.#parts;
-    if (backends === undefined || !nodes.synced) return null;
-    backends.follow(nodes.facts);
-    return backends.facts();
+  /** In a stop nothing is told: another node has more to say of it. */
+  #tell(): void {
+    const { events, policy, services, nodes, pools } = this.#parts;
+    if (events === undefined || services === null || this.#stopping || this.#closed || !this.#synced()) return;
+    const told = {
+      node: policy.node,
+      services: services.facts,
+      nodes: nodes.facts,
+      poolFailures: pools?.status?.failures ?? null,
+      conflicts: new Map(this.#conflicts().map(({ vip, mac }) => [vip, mac])),
+    };
+    events.tell(serviceNotices(told, this.#plan.vips));
   }
 
   /** Our own VIPs are left out: one that the kernel chose as an end is no less a VIP. */
@@ -442,7 +362,13 @@ export class NodeDaemon {
     statuses?.want(next.statuses);
     if (this.#parts.events) this.#tellAt.set(Instant.add(this.#parts.clock.now(), TELL_MILLIS));
     this.#alarm.set(Instant.earliest(next.replanAt, this.#tryAgainAt()));
-    this.#say(before, next);
+    const { probe, services, slices, nodes } = this.#parts;
+    const counts = { services: services?.facts.size, endpointSlices: slices?.facts.size, nodes: nodes.facts.size };
+    this.#said.say(before, next, {
+      keeping: this.#keeping,
+      probe: probe?.fact ?? null,
+      synced: this.#synced() ? counts : null,
+    });
   }
 
   /** What the kernel refused is asked for again, ever more rarely while it goes on refusing: nothing else need happen. */
@@ -465,49 +391,6 @@ export class NodeDaemon {
     }
     return vips;
   }
-
-  /** One line for each thing that an operator would want to find in the log afterwards. */
-  #say(before: Plan, next: Plan): void {
-    const { log, probe, services, slices, nodes } = this.#parts;
-    // Most plans have the same VIPs in the same order as the one before: then nothing needs to be looked up.
-    const isAligned =
-      before.vips.length === next.vips.length && next.vips.every((vip, at) => isSameVip(vip, before.vips[at]!));
-    const had = new Map(isAligned ? [] : before.vips.map((vip) => [nameOf(vip), vip]));
-    for (const [at, vip] of next.vips.entries()) {
-      const was = isAligned ? before.vips[at] : had.get(nameOf(vip));
-      if (!isAligned) had.delete(nameOf(vip));
-      const { owner, address, path } = vip;
-      const gate = firstClosed(vip.gates);
-      // The sessions of a stop that keeps the routes end, too, and nothing is withdrawn by that.
-      if (this.#keeping && gate?.gate === "session") continue;
-      if (vip.announced && !was?.announced) {
-        emit(log, "vip.announced", { owner, address, path }, "VIP announced");
-      } else if (!vip.announced && was?.announced) {
-        emit(log, "vip.withdrawn", { owner, address, path, gate: gate?.gate, reason: gate?.fact }, "VIP withdrawn");
-      } else if (gate?.gate === "address" && !was) {
-        emit(log, "vip.refused", { owner, reason: gate.fact }, "VIP refused");
-      }
-    }
-    const place = ({ owner, address }: VipPlan): string => `${owner} ${address}`;
-    const gone = [...had.values()].filter((vip) => vip.announced);
-    const reached = new Set(gone.length > 0 ? next.vips.filter((vip) => vip.announced).map(place) : []);
-    for (const vip of gone) {
-      const { owner, address, path } = vip;
-      const reason = reached.has(place(vip)) ? "reached by another path now" : "no longer asked for";
-      emit(log, "vip.withdrawn", { owner, address, path, gate: null, reason }, "VIP withdrawn");
-    }
-    if (next.fallback && !before.fallback) emit(log, "fallback.started", {}, "no BGP session: ARP and NDP stand in");
-    if (!next.fallback && before.fallback) emit(log, "fallback.ended", {}, "BGP has the VIPs again");
-    if (probe && probe.fact.state !== this.#probeState) {
-      this.#probeState = probe.fact.state;
-      emit(log, "probe.changed", { ...probe.fact }, "API server probe");
-    }
-    if (this.#synced() && !this.#saidSynced) {
-      this.#saidSynced = true;
-      const counts = { services: services?.facts.size, endpointSlices: slices?.facts.size, nodes: nodes.facts.size };
-      emit(log, "kube.synced", counts, "first lists are in");
-    }
-  }
 }
 
 /** Families of the session without those of which nothing can be announced (no next hop, say). */
@@ -515,12 +398,6 @@ function announcedFamilies({ families, notAnnounced }: PeerSummary): readonly Fa
   const carried = families.filter((family) => !notAnnounced.some((it) => it.family === family));
   return carried.map((family) => (family === "ipv4-unicast" ? 4 : 6));
 }
-
-/** What is refused has no address; the gate at the end says which word of the Service it is. */
-const wordOf = (vip: VipPlan): string | undefined => vip.address ?? vip.gates.at(-1)?.fact;
-const nameOf = (vip: VipPlan): string => `${vip.owner} ${wordOf(vip)} ${vip.path}`;
-const isSameVip = (a: VipPlan, b: VipPlan): boolean =>
-  a.owner === b.owner && a.path === b.path && wordOf(a) === wordOf(b);
 
 /** Our own VIPs are left out: what they would say about subnets is what we said ourselves. */
 function interfaceFact(link: Link, present: readonly InterfaceAddress[]): InterfaceFact {

@@ -4,13 +4,13 @@ import { Instant } from "../base/time.ts";
 import { KubeUnreachable } from "../kube/client.ts";
 import { KubeRefused } from "../kube/writes.ts";
 import { allocate, type Allocation, type Assignment, type Claimant } from "../pools/allocate.ts";
+import { claimantOf } from "../pools/claim.ts";
 import { parsePools, type Pools } from "../pools/config-map.ts";
 import type { Alarm, Clock, Entropy } from "../ports/clock.ts";
 import { emit } from "../telemetry/events.ts";
 import type { ServiceFact, ServiceKey } from "../vip/facts.ts";
-import { claimantOf } from "../vip/pool-claim.ts";
 import type { ServicePolicy } from "../vip/snapshot.ts";
-import type { Cache } from "./node.ts";
+import type { Cache } from "./node-parts.ts";
 
 /** After a write that was not taken. */
 const RETRY: BackoffPolicy = { firstMillis: 500, maxMillis: 30_000, factor: 2, jitter: 0.5 };

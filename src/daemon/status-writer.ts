@@ -2,7 +2,7 @@ import type { Logger } from "pino";
 import { type BackoffPolicy, backoffMillis } from "../base/backoff.ts";
 import { Instant } from "../base/time.ts";
 import { KubeUnreachable } from "../kube/client.ts";
-import { KubeRefused } from "../kube/writes.ts";
+import { KubeRefused, type KubeWrites } from "../kube/writes.ts";
 import type { Alarm, Clock, Entropy } from "../ports/clock.ts";
 import { emit } from "../telemetry/events.ts";
 import type { IngressFact, ServiceFact, ServiceKey } from "../vip/facts.ts";
@@ -23,6 +23,16 @@ export interface StatusApi {
   writeIngress(namespace: string, name: string, ingress: readonly IngressFact[]): Promise<void>;
   writeVipHost(namespace: string, name: string, node: string): Promise<void>;
 }
+
+export const statusApi = (writes: KubeWrites): StatusApi => ({
+  writeIngress: (namespace, name, ingress) =>
+    writes.writeIngress(
+      namespace,
+      name,
+      ingress.map(({ address, ports }) => ({ ip: address, ports })),
+    ),
+  writeVipHost: (namespace, name, node) => writes.writeVipHost(namespace, name, node),
+});
 
 /** What became of the last write for a Service. */
 interface Attempt {

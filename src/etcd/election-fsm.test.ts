@@ -43,8 +43,8 @@ class Candidate {
   }
 }
 
-const OURS: EtcdElectionEvent = { type: "leader-found", leader: { key: "p/1", holder: "n1", isOurs: true } };
-const OTHERS: EtcdElectionEvent = { type: "leader-found", leader: { key: "p/2", holder: "n2", isOurs: false } };
+const OURS: EtcdElectionEvent = { type: "leader-found", leader: { holder: "n1", isOurs: true } };
+const OTHERS: EtcdElectionEvent = { type: "leader-found", leader: { holder: "n2", isOurs: false } };
 
 /** Stands, has entered and found itself the leader; does not act yet. */
 function leading(): Candidate {

@@ -18,7 +18,6 @@ export interface EtcdElectionConfig {
 }
 
 interface Leader {
-  readonly key: string;
   /** What it put there: kube-vip's is the node's name. */
   readonly holder: string;
   readonly isOurs: boolean;

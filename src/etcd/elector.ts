@@ -1,5 +1,6 @@
 import type { Logger } from "pino";
 import { Instant } from "../base/time.ts";
+import { RunToCompletion } from "../base/run-to-completion.ts";
 import { unreachable } from "../base/unreachable.ts";
 import type { Alarm, Clock, Entropy } from "../ports/clock.ts";
 import { emit } from "../telemetry/events.ts";
@@ -64,8 +65,10 @@ export class EtcdElector {
   readonly #listeners = new Set<() => void>();
   readonly #stopped = Promise.withResolvers<void>();
   #state: EtcdElectionState;
-  #inbox: EtcdElectionEvent[] = [];
-  #running = false;
+  readonly #turns = new RunToCompletion(
+    () => this.#notify(),
+    () => this.#alarm.set(nextEtcdDeadline(this.#state, this.#parts.clock.now(), this.#config)),
+  );
   #error: string | null = null;
   #shown = "";
 
@@ -112,20 +115,13 @@ export class EtcdElector {
     return this.#stopped.promise;
   }
 
-  /** Runs to completion: an event raised while an action is performed waits its turn. */
   #dispatch(event: EtcdElectionEvent): void {
-    this.#inbox.push(event);
-    if (this.#running) return;
-    this.#running = true;
-    for (let next = this.#inbox.shift(); next; next = this.#inbox.shift()) {
+    this.#turns.run(() => {
       const moment = { now: this.#parts.clock.now(), fraction: this.#parts.entropy.fraction() };
-      const { state, actions } = stepEtcdElection(this.#state, next, moment, this.#config);
+      const { state, actions } = stepEtcdElection(this.#state, event, moment, this.#config);
       this.#state = state;
       for (const action of actions) this.#perform(action);
-      this.#notify();
-    }
-    this.#running = false;
-    this.#alarm.set(nextEtcdDeadline(this.#state, this.#parts.clock.now(), this.#config));
+    });
   }
 
   #perform(action: EtcdElectionAction): void {
@@ -181,8 +177,8 @@ export class EtcdElector {
     this.#ask("/v3/kv/range", body, (answer) => {
       const [first] = (answer as { kvs?: readonly { key?: string; value?: string }[] }).kvs ?? [];
       if (!first) return { type: "leader-found", leader: null };
-      const key = textOf(first.key);
-      return { type: "leader-found", leader: { key, holder: textOf(first.value), isOurs: key === this.#key } };
+      const isOurs = textOf(first.key) === this.#key;
+      return { type: "leader-found", leader: { holder: textOf(first.value), isOurs } };
     });
   }
 

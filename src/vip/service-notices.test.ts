@@ -3,34 +3,31 @@ import { ip } from "../addr/ip.ts";
 import { serviceFact, serviceKey } from "./facts.ts";
 import { closed, open } from "./gates.ts";
 import type { VipPlan } from "./plan.ts";
-import { serviceNotices } from "./service-notices.ts";
-import type { Snapshot } from "./snapshot.ts";
+import { type NoticeFacts, serviceNotices } from "./service-notices.ts";
 
 const KEY = serviceKey("default", "web");
 const node = (name: string, ready = true): [string, { name: string; ready: boolean }] => [name, { name, ready }];
 
-/** The part of a snapshot that is read. */
-function seen(of: {
-  nodes?: [string, { name: string; ready: boolean }][];
-  poolFailures?: [string, string][];
-}): Snapshot {
-  const service = serviceFact({
-    metadata: { name: "web", namespace: "default", uid: "u" },
-    spec: { type: "LoadBalancer" },
-  });
+type Facts = Omit<NoticeFacts, "conflicts">;
+
+function seen(of: { nodes?: [string, { name: string; ready: boolean }][]; poolFailures?: [string, string][] }): Facts {
+  const metadata = { name: "web", namespace: "default", uid: "u" };
+  const service = serviceFact({ metadata, spec: { type: "LoadBalancer" } });
   return {
-    policy: { node: "n1" },
+    node: "n1",
     services: new Map([[KEY, service]]),
     nodes: new Map(of.nodes ?? [node("n1"), node("n2")]),
     poolFailures: new Map(of.poolFailures),
-  } as unknown as Snapshot;
+  };
 }
 const vip = (of: Partial<VipPlan>): VipPlan => ({
   ...{ owner: KEY, address: ip("10.0.0.1"), path: "l2", announced: true, gates: [open("node", "")] },
   ...{ lease: { namespace: "kube-system", name: "lock" }, ...of },
 });
-const told = (snapshot: Snapshot, vips: VipPlan[], conflicts: [string, string][] = []): string[] =>
-  serviceNotices(snapshot, vips, new Map(conflicts)).map(({ reason, message }) => `${reason}: ${message}`);
+const told = (facts: Facts, vips: VipPlan[], conflicts: [string, string][] = []): string[] =>
+  serviceNotices({ ...facts, conflicts: new Map(conflicts) }, vips).map(
+    ({ reason, message }) => `${reason}: ${message}`,
+  );
 
 describe("what is said of a Service", () => {
   it("is who announces it, by the node that alone does", () => {

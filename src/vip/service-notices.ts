@@ -1,13 +1,23 @@
-import type { ServiceFact, ServiceKey } from "./facts.ts";
+import type { NodeFact, ServiceFact } from "./facts.ts";
 import { firstClosed, type GateName } from "./gates.ts";
 import type { VipPlan } from "./plan.ts";
-import type { Snapshot } from "./snapshot.ts";
 
 /** What is to be said of a Service to whoever looks at it with kubectl. */
 export interface ServiceNotice {
   readonly service: Pick<ServiceFact, "key" | "namespace" | "name" | "uid">;
   readonly reason: "Announced" | "NotAnnounced" | "NoAddress" | "AddressConflict";
   readonly message: string;
+}
+
+export interface NoticeFacts {
+  /** Name of this node. */
+  readonly node: string;
+  readonly services: ReadonlyMap<string, ServiceFact>;
+  readonly nodes: ReadonlyMap<string, Pick<NodeFact, "name" | "ready">>;
+  /** Why a Service got no address from a pool; null where this node gives none. */
+  readonly poolFailures: ReadonlyMap<string, string> | null;
+  /** MAC of another host that claims a VIP of ours, by address. */
+  readonly conflicts: ReadonlyMap<string, string>;
 }
 
 /** Gates that are closed by what the Service says: its owner can change it. All others come and go by themselves. */
@@ -17,15 +27,12 @@ const MISTAKES: readonly GateName[] = ["address", "attributes"];
  * Of each Service at most one notice of each kind, the same in every plan while nothing changes. Who speaks: of a VIP
  * that one node alone announces that node, of an address from a pool who gives them, of a mistake one node for all.
  */
-export function serviceNotices(
-  snapshot: Snapshot,
-  vips: readonly VipPlan[],
-  conflicts: ReadonlyMap<string, string>,
-): readonly ServiceNotice[] {
-  const speaksForAll = isFirstOfAll(snapshot);
+export function serviceNotices(facts: NoticeFacts, vips: readonly VipPlan[]): readonly ServiceNotice[] {
+  const { node, services, poolFailures, conflicts } = facts;
+  const speaksForAll = isFirstOfAll(facts);
   const notices: ServiceNotice[] = [];
   for (const [key, own] of Map.groupBy(vips, ({ owner }) => owner)) {
-    const service = snapshot.services.get(key as ServiceKey);
+    const service = services.get(key);
     if (service === undefined) continue;
     const add = (reason: ServiceNotice["reason"], lines: readonly string[]): void => {
       if (lines.length > 0) notices.push({ service, reason, message: lines.join("; ") });
@@ -33,8 +40,8 @@ export function serviceNotices(
     const alone = own.filter((vip) => vip.announced && (vip.lease !== null || vip.chosen != null));
     const path = alone[0]?.path === "l2" ? "ARP and NDP" : "BGP";
     const announced = alone.map(({ address }) => address).join(", ");
-    add("Announced", alone.length > 0 ? [`${announced} by node ${snapshot.policy.node} (${path})`] : []);
-    const poolFailure = snapshot.poolFailures?.get(key);
+    add("Announced", alone.length > 0 ? [`${announced} by node ${node} (${path})`] : []);
+    const poolFailure = poolFailures?.get(key);
     add("NoAddress", poolFailure === undefined ? [] : [poolFailure]);
     add(
       "NotAnnounced",
@@ -57,8 +64,8 @@ export function serviceNotices(
 }
 
 /** The first by name of the nodes that are ready: all nodes see the same ones, and so only one of them speaks. */
-function isFirstOfAll({ nodes, policy }: Snapshot): boolean {
+function isFirstOfAll({ nodes, node }: NoticeFacts): boolean {
   let first: string | null = null;
-  for (const { name, ready } of nodes?.values() ?? []) if (ready && (first === null || name < first)) first = name;
-  return first === policy.node;
+  for (const { name, ready } of nodes.values()) if (ready && (first === null || name < first)) first = name;
+  return first === node;
 }

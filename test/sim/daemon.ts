@@ -6,10 +6,11 @@ import { BgpRuntime } from "../../src/daemon/bgp.ts";
 import { confirmed } from "../../src/daemon/confirmed.ts";
 import { type Election, Elections } from "../../src/daemon/elections.ts";
 import { LeaseElections } from "../../src/daemon/lease-elections.ts";
-import { NodeDaemon, type NodeParts } from "../../src/daemon/node.ts";
+import { NodeDaemon } from "../../src/daemon/node.ts";
+import type { NodeParts } from "../../src/daemon/node-parts.ts";
 import { policyOf } from "../../src/daemon/policy.ts";
 import { Probe } from "../../src/daemon/probe.ts";
-import { StatusWriter } from "../../src/daemon/status-writer.ts";
+import { statusApi, StatusWriter } from "../../src/daemon/status-writer.ts";
 import { ListWatch } from "../../src/kube/cache.ts";
 import type { KubeClient } from "../../src/kube/client.ts";
 import { KubeWrites } from "../../src/kube/writes.ts";
@@ -112,19 +113,7 @@ export class SimDaemon {
       replan,
     );
     this.#closers.push(() => probe.close());
-    const writes = new KubeWrites(client);
-    const statuses = new StatusWriter({
-      api: {
-        writeIngress: (namespace, name, ingress) =>
-          writes.writeIngress(
-            namespace,
-            name,
-            ingress.map(({ address, ports }) => ({ ip: address, ports })),
-          ),
-        writeVipHost: (namespace, name, node) => writes.writeVipHost(namespace, name, node),
-      },
-      ...{ clock, entropy: chance, log },
-    });
+    const statuses = new StatusWriter({ api: statusApi(new KubeWrites(client)), clock, entropy: chance, log });
     this.#closers.push(() => statuses.close());
     const follow = <F>(path: string, reduce: (object: never) => F | null): ListWatch<F> => {
       const watch = new ListWatch<F>(parts, { path, reduce: (object) => reduce(object as never) });

@@ -64,7 +64,6 @@ const aboutLease = (sim: Simulation, chance: Chance): number =>
   chance.between(0.4, 2) * sim.times.leaseDurationSeconds * 1000;
 
 function apartFromApi(sim: Simulation, chance: Chance): Begun {
-  // Now and then the one whose cut matters most.
   const node = sim.pickNode(chance);
   sim.links.cut(node.name, API);
   return { what: node.name, millis: aboutLease(sim, chance), end: () => sim.links.heal(node.name, API) };

@@ -60,10 +60,12 @@ export class Judge implements KernelEvents, ApiEvents {
   /** Revisions up to which a process was told of a kind. */
   readonly #heard = new Map<Process, Map<string, number>>();
   /** Since when more than one node has a VIP, by where. */
-  readonly #overlaps = new Map<string, { readonly since: number }>();
+  readonly #overlaps = new Map<string, object>();
   violation: string | null = null;
   /** When a node last could not speak to a router: by "node router". */
   readonly #muteAt = new Map<string, number>();
+  /** Since when a router should have lost a route: by "node vip router". */
+  readonly #unwanted = new Map<string, number>();
   #second = 0;
   readonly #requests = new Map<string, number>();
 
@@ -260,7 +262,8 @@ export class Judge implements KernelEvents, ApiEvents {
     const { time } = this.#world;
     if (holders.length < 2) return void this.#overlaps.delete(where);
     if (this.#overlaps.has(where)) return;
-    const overlap = { since: time.now };
+    /** Stands for this overlap alone: one that ends and begins again is another. */
+    const overlap = {};
     this.#overlaps.set(where, overlap);
     /** @param wasLate  somebody has just heard the last of what he had to hear */
     const check = (wasLate: boolean): void => {
@@ -339,7 +342,6 @@ export class Judge implements KernelEvents, ApiEvents {
       check(() => true),
     );
   }
-  readonly #unwanted = new Map<string, number>();
 
   // What the cluster excludes.
 

@@ -29,7 +29,7 @@ export interface Times {
   readonly holdTimeSeconds: number;
 }
 
-/** kube-vip's, which most clusters have, and vipcast's own defaults. */
+/** As short as lifetimes of addresses allow, for many takeovers; and kube-vip's defaults. */
 export const SHORT: Times = {
   leaseDurationSeconds: 5,
   renewDeadlineSeconds: 3,

@@ -71,7 +71,7 @@ export class Simulation implements World {
   readonly #options: Options;
   readonly #chance: Chance;
   readonly #tcp: Tcp;
-  /** Nodes that are cut off from everything, and routers by node: what heals one must not heal the other. */
+  /** How many daemons a node has had: each draws numbers of its own. */
   readonly #starts = new Map<string, number>();
 
   constructor(options: Options) {

@@ -1,4 +1,5 @@
 import { Instant } from "../../base/time.ts";
+import { RunToCompletion } from "../../base/run-to-completion.ts";
 import { unreachable } from "../../base/unreachable.ts";
 import type { Alarm, Clock, Entropy } from "../../ports/clock.ts";
 import type { ByteStream, Dialer, StreamEnd, StreamHandler } from "../../ports/stream.ts";
@@ -21,7 +22,6 @@ import { acceptOptions, canonical, dialOptions, type LocalSpeaker, withheldBecau
 import { PeerTroubles } from "./peer-troubles.ts";
 import { Recorder, type RecorderLimits } from "./recorder.ts";
 import { RunningPeering } from "./running-peering.ts";
-import { RunToCompletion } from "./run-to-completion.ts";
 import { SecondLook } from "./second-look.ts";
 import { statusOf } from "./session-status.ts";
 

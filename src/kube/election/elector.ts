@@ -1,4 +1,5 @@
 import type { Logger } from "pino";
+import { RunToCompletion } from "../../base/run-to-completion.ts";
 import { Instant } from "../../base/time.ts";
 import { unreachable } from "../../base/unreachable.ts";
 import type { Alarm, Clock, Entropy } from "../../ports/clock.ts";
@@ -80,8 +81,11 @@ export class Elector {
   readonly #listeners = new Set<() => void>();
   readonly #stopped = Promise.withResolvers<void>();
   #state: State;
-  #inbox: Event[] = [];
-  #running = false;
+  readonly #turns = new RunToCompletion(
+    // Who listens is told within the turn, before who counts renewals.
+    () => {},
+    () => this.#alarm.set(nextDeadline(this.#state)),
+  );
   #requests = 0;
   #error: string | null = null;
   #shown = "";
@@ -134,24 +138,18 @@ export class Elector {
     return this.#stopped.promise;
   }
 
-  /** Runs to completion: an event raised while an action is performed waits its turn, it never nests. */
   #dispatch(event: Event): void {
-    this.#inbox.push(event);
-    if (this.#running) return;
-    this.#running = true;
-    for (let next = this.#inbox.shift(); next; next = this.#inbox.shift()) {
+    this.#turns.run(() => {
       const before = this.#state;
       const moment = { now: this.#parts.clock.now(), fraction: this.#parts.entropy.fraction() };
-      const { state, actions } = step(before, next, moment, this.#config);
+      const { state, actions } = step(before, event, moment, this.#config);
       this.#state = state;
-      this.#report(before, state, next);
+      this.#report(before, state, event);
       for (const action of actions) this.#perform(action);
       this.#notify();
-      const written = next.type === "lease-written" ? state.observed?.lease : null;
+      const written = event.type === "lease-written" ? state.observed?.lease : null;
       if (written && state.name === "leading") this.#options.onRenewed?.(written.resourceVersion, state.renewedAt);
-    }
-    this.#running = false;
-    this.#alarm.set(nextDeadline(this.#state));
+    });
   }
 
   #perform(action: Action): void {

@@ -1,6 +1,7 @@
 import { type Family, familyOf, ipToBytes } from "../../addr/ip.ts";
 import type { BalancedService, LoadBalancer } from "../../ports/load-balancer.ts";
-import type { NftChange } from "../wire/nftables.ts";
+import { IP_HEADER } from "../wire/ip-header.ts";
+import { type NftChange, ruleOf } from "../wire/nftables.ts";
 import {
   compare,
   DESTINATION_TRANSLATED,
@@ -25,27 +26,7 @@ const DESTINATION_PRIORITY = -105;
 const SOURCE_PRIORITY = 95;
 const TCP = Uint8Array.of(6);
 
-/** Offsets of source and destination in the header, and the registers that an address takes. */
-const FAMILIES = {
-  4: {
-    field: "ipv4_addr",
-    nfproto: 2,
-    source: 12,
-    destination: 16,
-    length: 4,
-    registers: 1,
-    original: "ipv4Destination",
-  },
-  6: {
-    field: "ipv6_addr",
-    nfproto: 10,
-    source: 8,
-    destination: 24,
-    length: 16,
-    registers: 4,
-    original: "ipv6Destination",
-  },
-} as const;
+const ORIGINAL_DESTINATION = { 4: "ipv4Destination", 6: "ipv6Destination" } as const;
 
 /**
  * One table of nftables. A new connection to a service is sent to one of its backends by a number from the kernel and a
@@ -83,18 +64,13 @@ const base = (chain: string, hook: "prerouting" | "output" | "postrouting", prio
   { do: "add-chain", table: TABLE, chain, hook: { type: "nat", hook, priority } },
 ];
 
-const rule = (chain: string, ...expressions: readonly Uint8Array[]): NftChange => ({
-  do: "add-rule",
-  table: TABLE,
-  chain,
-  expressions,
-});
+const rule = (chain: string, ...expressions: readonly Uint8Array[]): NftChange => ruleOf(TABLE, chain, expressions);
 
 const portBytes = (port: number): Uint8Array => Uint8Array.of(port >> 8, port & 0xff);
 
 function serviceRules(service: BalancedService, at: number): readonly NftChange[] {
   const family = familyOf(service.address);
-  const { field, nfproto, destination, length, registers, original } = FAMILIES[family];
+  const { field, nfproto, destination, length, registers } = IP_HEADER[family];
   const chain = `service${at}`;
   const mapId = at + 2;
   const [address, port] = [ipToBytes(service.address), portBytes(service.port)];
@@ -131,7 +107,7 @@ function serviceRules(service: BalancedService, at: number): readonly NftChange[
       compare(0, TCP),
       loadConnection("status", 0),
       ...hasAnyBit(0, DESTINATION_TRANSLATED),
-      loadOriginal(original, 0),
+      loadOriginal(ORIGINAL_DESTINATION[family], 0),
       compare(0, address),
       loadOriginal("destinationPort", 0),
       compare(0, port),
@@ -143,7 +119,7 @@ function serviceRules(service: BalancedService, at: number): readonly NftChange[
 
 /** The number of a backend, in register 0. */
 function choice({ algorithm, backends }: BalancedService, family: Family): readonly Uint8Array[] {
-  const { source, length } = FAMILIES[family];
+  const { source, length } = IP_HEADER[family];
   switch (algorithm) {
     case "round-robin":
       return [loadNumber("incremental", backends.length, 0)];

@@ -1,7 +1,8 @@
 import { type Family, familyOf, type IpAddress, ipToBytes } from "../../addr/ip.ts";
 import { type Prefix, prefixAddress, prefixLength } from "../../addr/prefix.ts";
 import type { FilteredPort, FilterRules, PacketFilter } from "../../ports/packet-filter.ts";
-import type { NftChange, NftElement, NftField, NftSet } from "../wire/nftables.ts";
+import { IP_HEADER } from "../wire/ip-header.ts";
+import { type NftChange, type NftElement, type NftField, type NftSet, ruleOf } from "../wire/nftables.ts";
 import {
   compare,
   CONNECTION_STATE,
@@ -21,11 +22,8 @@ const PRIORITY = -150;
 const PROTOCOLS: Readonly<Record<string, number>> = { TCP: 6, UDP: 17, SCTP: 132 };
 const DHCP_CLIENT = Uint8Array.of(0, 68);
 
-/** How the packets of a family are read: register numbers are those behind each other in the sets' keys. */
-const FAMILIES = {
-  4: { suffix: "4", field: "ipv4_addr", nfproto: 2, source: 12, destination: 16, length: 4, registers: 1, icmp: 1 },
-  6: { suffix: "6", field: "ipv6_addr", nfproto: 10, source: 8, destination: 24, length: 16, registers: 4, icmp: 58 },
-} as const;
+/** Protocol number of ICMP. */
+const ICMP = { 4: 1, 6: 58 } as const;
 
 /**
  * One table of nftables with sets instead of a rule for each VIP, so that a packet costs the same few lookups however
@@ -74,13 +72,13 @@ interface Sets {
 }
 
 function setsFor(family: Family): Sets {
-  const { suffix, field } = FAMILIES[family];
+  const { field } = IP_HEADER[family];
   const port: readonly NftField[] = [field, "inet_proto", "inet_service"];
   return {
-    guarded: { name: `guarded${suffix}`, key: [field], interval: false },
-    open: { name: `open${suffix}`, key: port, interval: false },
-    restricted: { name: `restricted${suffix}`, key: port, interval: false },
-    sources: { name: `sources${suffix}`, key: [...port, field], interval: true },
+    guarded: { name: `guarded${family}`, key: [field], interval: false },
+    open: { name: `open${family}`, key: port, interval: false },
+    restricted: { name: `restricted${family}`, key: port, interval: false },
+    sources: { name: `sources${family}`, key: [...port, field], interval: true },
   };
 }
 
@@ -145,12 +143,7 @@ function withoutContained(prefixes: readonly Prefix[]): readonly Range[] {
   return kept;
 }
 
-const rule = (chain: string, ...expressions: readonly Uint8Array[]): NftChange => ({
-  do: "add-rule",
-  table: TABLE,
-  chain,
-  expressions,
-});
+const rule = (chain: string, ...expressions: readonly Uint8Array[]): NftChange => ruleOf(TABLE, chain, expressions);
 
 function baseRules(): readonly NftChange[] {
   const loopback = new Uint8Array(16);
@@ -163,12 +156,12 @@ function baseRules(): readonly NftChange[] {
 }
 
 function familyRules(family: Family): readonly NftChange[] {
-  const { suffix, nfproto, source, destination, length, registers, icmp } = FAMILIES[family];
+  const { nfproto, source, destination, length, registers } = IP_HEADER[family];
   const { guarded, open, restricted, sources } = setsFor(family);
   const isFamily = [loadMeta("nfproto", 0), compare(0, Uint8Array.of(nfproto))];
   const loadAddress = loadPayload("network", destination, length, 0);
   const loadPort = [loadAddress, loadMeta("l4proto", registers), loadPayload("transport", 2, 2, registers + 1)];
-  const guard = `guard${suffix}`;
+  const guard = `guard${family}`;
   return [
     rule(
       "vips",
@@ -180,7 +173,7 @@ function familyRules(family: Family): readonly NftChange[] {
       verdict("drop"),
     ),
     rule("vips", ...isFamily, loadAddress, lookUp(guarded.name, 0), goTo(guard)),
-    rule(guard, loadMeta("l4proto", 0), compare(0, Uint8Array.of(icmp)), verdict("accept")),
+    rule(guard, loadMeta("l4proto", 0), compare(0, Uint8Array.of(ICMP[family])), verdict("accept")),
     rule(guard, ...loadPort, lookUp(open.name, 0), verdict("accept")),
     rule(
       guard,

@@ -63,6 +63,13 @@ export type NftChange =
       readonly elements: readonly NftElement[];
     };
 
+export const ruleOf = (table: string, chain: string, expressions: readonly Uint8Array[]): NftChange => ({
+  do: "add-rule",
+  table,
+  chain,
+  expressions,
+});
+
 const SUBSYSTEM = 10;
 const MESSAGE = {
   newTable: 0,

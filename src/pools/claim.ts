@@ -1,28 +1,14 @@
-import type { Family } from "../addr/ip.ts";
-import type { ServiceFact } from "./facts.ts";
-import { serviceAddresses } from "./service-addresses.ts";
-import { classGate } from "./service-gates.ts";
-import type { ServicePolicy } from "./snapshot.ts";
-
-/** A Service as address pools see it. */
-export interface PoolClaim {
-  readonly key: string;
-  readonly namespace: string;
-  readonly name: string;
-  readonly addresses: ReturnType<typeof serviceAddresses>["addresses"];
-  readonly annotated: boolean;
-  readonly labelled: boolean;
-  readonly asksForMore: boolean;
-  readonly families: readonly Family[];
-  readonly familyPolicy: ServiceFact["ipFamilyPolicy"];
-  readonly ports: readonly number[];
-}
+import type { ServiceFact } from "../vip/facts.ts";
+import { serviceAddresses } from "../vip/service-addresses.ts";
+import { classGate } from "../vip/service-gates.ts";
+import type { ServicePolicy } from "../vip/snapshot.ts";
+import type { Claimant } from "./allocate.ts";
 
 /**
  * Null for a Service that gets no address from a pool: it would not be served here. What its status alone says is no
  * claim: whoever wrote that need not be us, and an address that its pool no longer has would stay for ever.
  */
-export function claimantOf(service: ServiceFact, policy: ServicePolicy): PoolClaim | null {
+export function claimantOf(service: ServiceFact, policy: ServicePolicy): Claimant | null {
   const isServed =
     service.type === "LoadBalancer" &&
     !service.ignored &&

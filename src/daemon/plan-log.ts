@@ -1,0 +1,73 @@
+import type { Logger } from "pino";
+import { emit } from "../telemetry/events.ts";
+import { firstClosed } from "../vip/gates.ts";
+import type { Plan, VipPlan } from "../vip/plan.ts";
+import type { ProbeFact } from "../vip/snapshot.ts";
+
+interface Circumstances {
+  /** The daemon is stopping, and what every node announces stays. */
+  readonly keeping: boolean;
+  /** Null without a probe. */
+  readonly probe: ProbeFact | null;
+  /** How much there is of each kind; null until all first lists are in. */
+  readonly synced: object | null;
+}
+
+/** Says what changes from one plan to the next. */
+export class PlanLog {
+  readonly #log: Logger;
+  #saidSynced = false;
+  #probeState = "";
+
+  constructor(log: Logger) {
+    this.#log = log;
+  }
+
+  /** One line for each thing that an operator would want to find in the log afterwards. */
+  say(before: Plan, next: Plan, { keeping, probe, synced }: Circumstances): void {
+    const log = this.#log;
+    // Most plans have the same VIPs in the same order as the one before: then nothing needs to be looked up.
+    const isAligned =
+      before.vips.length === next.vips.length && next.vips.every((vip, at) => isSameVip(vip, before.vips[at]!));
+    const had = new Map(isAligned ? [] : before.vips.map((vip) => [nameOf(vip), vip]));
+    for (const [at, vip] of next.vips.entries()) {
+      const was = isAligned ? before.vips[at] : had.get(nameOf(vip));
+      if (!isAligned) had.delete(nameOf(vip));
+      const { owner, address, path } = vip;
+      const gate = firstClosed(vip.gates);
+      // The sessions of a stop that keeps the routes end, too, and nothing is withdrawn by that.
+      if (keeping && gate?.gate === "session") continue;
+      if (vip.announced && !was?.announced) {
+        emit(log, "vip.announced", { owner, address, path }, "VIP announced");
+      } else if (!vip.announced && was?.announced) {
+        emit(log, "vip.withdrawn", { owner, address, path, gate: gate?.gate, reason: gate?.fact }, "VIP withdrawn");
+      } else if (gate?.gate === "address" && !was) {
+        emit(log, "vip.refused", { owner, reason: gate.fact }, "VIP refused");
+      }
+    }
+    const place = ({ owner, address }: VipPlan): string => `${owner} ${address}`;
+    const gone = [...had.values()].filter((vip) => vip.announced);
+    const reached = new Set(gone.length > 0 ? next.vips.filter((vip) => vip.announced).map(place) : []);
+    for (const vip of gone) {
+      const { owner, address, path } = vip;
+      const reason = reached.has(place(vip)) ? "reached by another path now" : "no longer asked for";
+      emit(log, "vip.withdrawn", { owner, address, path, gate: null, reason }, "VIP withdrawn");
+    }
+    if (next.fallback && !before.fallback) emit(log, "fallback.started", {}, "no BGP session: ARP and NDP stand in");
+    if (!next.fallback && before.fallback) emit(log, "fallback.ended", {}, "BGP has the VIPs again");
+    if (probe && probe.state !== this.#probeState) {
+      this.#probeState = probe.state;
+      emit(log, "probe.changed", { ...probe }, "API server probe");
+    }
+    if (synced !== null && !this.#saidSynced) {
+      this.#saidSynced = true;
+      emit(log, "kube.synced", synced, "first lists are in");
+    }
+  }
+}
+
+/** What is refused has no address; the gate at the end says which word of the Service it is. */
+const wordOf = (vip: VipPlan): string | undefined => vip.address ?? vip.gates.at(-1)?.fact;
+const nameOf = (vip: VipPlan): string => `${vip.owner} ${wordOf(vip)} ${vip.path}`;
+const isSameVip = (a: VipPlan, b: VipPlan): boolean =>
+  a.owner === b.owner && a.path === b.path && wordOf(a) === wordOf(b);
