@@ -75,7 +75,7 @@ export async function play(scenario: Scenario, options: PlayOptions): Promise<Re
 async function run(scenario: Scenario, lab: Lab): Promise<void> {
   try {
     await lab.rack.build();
-    lab.followRoutes();
+    if (scenario.withoutRouteTimeline !== true) lab.followRoutes();
     await scenario.play(lab);
     lab.note(`the client itself was at most ${Math.round(lab.rack.client.latenessMillis)} ms late`);
   } catch (error) {

@@ -8,6 +8,8 @@ export interface Scenario {
   /** One line for `list`. */
   readonly summary: string;
   readonly clientOnLan: boolean;
+  /** The timeline has no line for each route: there are too many of them. */
+  readonly withoutRouteTimeline?: boolean;
   /** Routers that have what it takes; all of them when absent. */
   readonly routers?: readonly RouterKind[];
   /** API servers that `npm test` plays it with; all of them when absent. */

@@ -12,6 +12,7 @@ import { md5Rollover } from "./md5-rollover.ts";
 import { mixedRack } from "./mixed-rack.ts";
 import { nodeLoss } from "./node-loss.ts";
 import { routerRestart } from "./router-restart.ts";
+import { scale } from "./scale.ts";
 import { serviceLifecycle } from "./service-lifecycle.ts";
 import { sigkillLoop } from "./sigkill-loop.ts";
 import { split } from "./split.ts";
@@ -37,4 +38,5 @@ export const SCENARIOS: readonly Scenario[] = [
   splitSpread,
   mixedRack,
   sigkillLoop,
+  scale,
 ];

@@ -12,10 +12,11 @@ import type { PeerSummary } from "../bgp/session/speaker.ts";
 import type { Alarm } from "../ports/clock.ts";
 import type { InterfaceAddress, Link } from "../ports/network.ts";
 import type { RecordingFormat, StatusReport } from "../status/report.ts";
-import { groupSlices } from "../vip/endpoints.ts";
+import { EndpointsFold } from "../vip/endpoints.ts";
 import type { ServiceFact, ServiceKey } from "../vip/facts.ts";
 import { NO_FIREWALL } from "../vip/firewall.ts";
 import { type AddressPlan, plan, type Plan } from "../vip/plan.ts";
+import { PlanMemory } from "../vip/plan-memory.ts";
 import { serviceNotices } from "../vip/service-notices.ts";
 import type { InterfaceFact, ProbeFact, Snapshot } from "../vip/snapshot.ts";
 import { AddressConverger } from "./address-converger.ts";
@@ -61,6 +62,8 @@ export class NodeDaemon {
   readonly #tellAt: Alarm;
   readonly #startedAt: Date;
   readonly #startedInstant: Instant;
+  readonly #endpoints = new EndpointsFold();
+  readonly #memory = new PlanMemory();
   #plan: Plan = EMPTY_PLAN;
   /** Leases that the plan takes for held. */
   #held: readonly string[] = [];
@@ -119,7 +122,7 @@ export class NodeDaemon {
         this.#soon.set(null);
         const snapshot = this.#snapshot();
         this.#held = [...snapshot.leases].filter(([, fact]) => fact.isHolder).map(([lease]) => lease);
-        this.#converge(plan(snapshot));
+        this.#converge(plan(snapshot, this.#memory));
       }
     } finally {
       this.#replanning = false;
@@ -276,7 +279,7 @@ export class NodeDaemon {
       policy,
       synced: this.#synced(),
       services: (services?.facts ?? new Map()) as ReadonlyMap<ServiceKey, ServiceFact>,
-      endpoints: groupSlices(slices?.facts.values() ?? []),
+      endpoints: this.#endpoints.fold(slices?.facts.values() ?? []),
       node: nodes.facts.get(policy.node) ?? null,
       nodes: nodes.facts,
       members: this.#parts.membership?.fact ?? null,

@@ -186,9 +186,15 @@ export class StatusWriter {
   }
 }
 
+/** Plans share what has not changed: of thousands that are asked for again and again one is looked at. */
+const right = new WeakSet<StatusPlan>();
+
 function isRight(status: StatusPlan): boolean {
+  if (right.has(status)) return true;
   const { service, vipHost } = status;
-  return hasIngress(status) && (vipHost === null || service.vipHost === vipHost);
+  const is = hasIngress(status) && (vipHost === null || service.vipHost === vipHost);
+  if (is) right.add(status);
+  return is;
 }
 
 const hasIngress = ({ service, addresses, ports }: StatusPlan): boolean =>

@@ -5,14 +5,39 @@ import type { EndpointSliceFact, ServiceKey } from "./facts.ts";
 export type EndpointsByService = ReadonlyMap<ServiceKey, readonly EndpointSliceFact[]>;
 
 export function groupSlices(slices: Iterable<EndpointSliceFact>): EndpointsByService {
-  const grouped = new Map<ServiceKey, EndpointSliceFact[]>();
-  for (const slice of slices) {
-    const list = grouped.get(slice.service);
-    if (list) list.push(slice);
-    else grouped.set(slice.service, [slice]);
-  }
-  return grouped;
+  return new EndpointsFold().fold(slices);
 }
+
+/**
+ * Groups slices again and again. A Service whose slices are the same as before keeps the very same list, so that who
+ * follows ten thousand of them sees at a glance which one has changed.
+ */
+export class EndpointsFold {
+  #groups: ReadonlyMap<ServiceKey, readonly EndpointSliceFact[]> = new Map();
+
+  fold(slices: Iterable<EndpointSliceFact>): EndpointsByService {
+    const groups = new Map<ServiceKey, readonly EndpointSliceFact[]>();
+    /** How many slices of a Service have been met that keeps its list so far. */
+    const met = new Map<ServiceKey, number>();
+    for (const slice of slices) {
+      const { service } = slice;
+      const before = this.#groups.get(service);
+      const group = groups.get(service);
+      const count = group === undefined ? 0 : group === before ? met.get(service)! : group.length;
+      if (before !== undefined && (group === undefined || group === before) && before[count] === slice) {
+        groups.set(service, before);
+        met.set(service, count + 1);
+      } else groups.set(service, [...(group ?? NONE).slice(0, count), slice]);
+    }
+    for (const [service, count] of met) {
+      const group = groups.get(service)!;
+      if (group === this.#groups.get(service) && count < group.length) groups.set(service, group.slice(0, count));
+    }
+    return (this.#groups = groups);
+  }
+}
+
+const NONE: readonly EndpointSliceFact[] = [];
 
 export interface EndpointCount {
   /** Usable for a connection that enters at this node. */

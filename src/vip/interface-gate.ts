@@ -5,7 +5,7 @@ import type { InterfaceFact, Path, Snapshot } from "./snapshot.ts";
 
 /** Where the address goes: the named interface, `lo` for BGP, or the one whose subnet holds the address. */
 export function interfaceGate(
-  snapshot: Snapshot,
+  snapshot: Pick<Snapshot, "interfaces" | "policy">,
   path: Path,
   address: IpAddress,
   wanted: string | null,
@@ -57,7 +57,7 @@ function judgeLink(link: InterfaceFact, why: string): { gate: Gate; at: Interfac
 }
 
 /** Without any interface that is up this node cannot answer for any Service, so it must not hold their Lease. */
-export function anyInterfaceUp(snapshot: Snapshot): boolean {
+export function anyInterfaceUp(snapshot: Pick<Snapshot, "interfaces" | "policy">): boolean {
   const wanted = snapshot.policy.services?.interfaceName ?? null;
   return snapshot.interfaces.some(
     (it) => it.up && !it.loopback && (wanted === null || wanted === "auto" || it.name === wanted),

@@ -6,27 +6,20 @@
  * announcements for ARP and NDP. Elections are part of the plan as well: it says which Leases this node stands for, the
  * electors carry that out, and their outcome comes back with the next snapshot.
  */
-import { familyOf, type IpAddress } from "../addr/ip.ts";
-import { hostPrefix, type Prefix } from "../addr/prefix.ts";
+import type { IpAddress } from "../addr/ip.ts";
+import type { Prefix } from "../addr/prefix.ts";
 import { Instant } from "../base/time.ts";
-import { EXCLUDE_LABEL, type ServiceFact, type ServiceKey, type ServicePortFact } from "./facts.ts";
+import { nodeGate, type Share, ShareDraft, type View, viewOf } from "./announce.ts";
 import { type BalancerPlan, planBalancer } from "./balancer.ts";
-import { FirewallBook, firewallGate, type FirewallPlan } from "./firewall.ts";
+import type { EndpointSliceFact, ServiceFact, ServiceKey, ServicePortFact } from "./facts.ts";
+import { FirewallBook, type FirewallPlan } from "./firewall.ts";
 import { closed, firstClosed, type Gate, open } from "./gates.ts";
 import { anyInterfaceUp, interfaceGate } from "./interface-gate.ts";
-import { controlPlaneAttributes, RouteBook, type PlannedAttributes, serviceAttributes } from "./route-attributes.ts";
-import { serviceAddresses } from "./service-addresses.ts";
+import { PlanMemory } from "./plan-memory.ts";
+import { controlPlaneAttributes, type PlannedAttributes, RouteBook } from "./route-attributes.ts";
 import { deciderGate, electionGate, electionOn, ServiceElections } from "./service-election.ts";
-import { classGate, endpointGate } from "./service-gates.ts";
-import {
-  type InterfaceFact,
-  type LeaseName,
-  leaseText,
-  memberLease,
-  type Path,
-  type ServicePolicy,
-  type Snapshot,
-} from "./snapshot.ts";
+import { entranceGates, isCandidate, planService, type ServiceCase, serviceNodeGate } from "./service-plan.ts";
+import { type LeaseName, leaseText, memberLease, type Path, type Snapshot } from "./snapshot.ts";
 
 export type Owner = "control-plane" | ServiceKey;
 
@@ -87,12 +80,15 @@ export interface Plan {
   readonly replanAt: Instant | null;
 }
 
-export function plan(snapshot: Snapshot): Plan {
+/** @param memory  of the plans before: what has not changed is not made again */
+export function plan(snapshot: Snapshot, memory = new PlanMemory()): Plan {
   const { fallback, replanAt } = judgeFallback(snapshot);
   const path: Path = snapshot.policy.mode === "arp" || fallback ? "l2" : "bgp";
-  const draft = new Draft(snapshot, path, fallback);
+  const draft = new Draft(snapshot, viewOf(snapshot, path, fallback));
+  memory.begin(draft.view);
   planControlPlane(draft);
-  planServices(draft);
+  planServices(draft, memory);
+  memory.end();
   return draft.finish(replanAt);
 }
 
@@ -119,8 +115,7 @@ const anticipatesFallback = ({ policy, sessions }: Snapshot): boolean =>
 /** The plan while it is being made. */
 class Draft {
   readonly snapshot: Snapshot;
-  readonly path: Path;
-  readonly fallback: boolean;
+  readonly view: View;
   readonly vips: VipPlan[] = [];
   readonly routes = new RouteBook();
   readonly addresses = new Map<IpAddress, AddressPlan>();
@@ -131,10 +126,22 @@ class Draft {
   /** VIPs of the control plane that this node serves. */
   readonly balanced: IpAddress[] = [];
 
-  constructor(snapshot: Snapshot, path: Path, fallback: boolean) {
+  constructor(snapshot: Snapshot, view: View) {
     this.snapshot = snapshot;
-    this.path = path;
-    this.fallback = fallback;
+    this.view = view;
+  }
+
+  add(owner: Owner, share: Share): void {
+    for (const vip of share.vips) this.vips.push(vip);
+    for (const { prefix, attributes } of share.routes) this.routes.add(prefix, owner, attributes);
+    for (const address of share.addresses) {
+      // Of several owners of an address one that needs no Lease keeps it.
+      const earlier = this.addresses.get(address.address);
+      const isFree = earlier !== undefined && earlier.heldBy === undefined;
+      this.addresses.set(address.address, isFree ? withoutLease(address) : address);
+    }
+    for (const { address, interfaceIndex } of share.segments) this.segments.set(address, interfaceIndex);
+    if (share.status !== null) this.statuses.push(share.status);
   }
 
   /**
@@ -167,7 +174,7 @@ class Draft {
         this.balanced,
         this.snapshot.backends ?? null,
       ),
-      fallback: this.fallback,
+      fallback: this.view.fallback,
       settled: this.#settled(),
       complete: this.#complete(),
       replanAt,
@@ -188,7 +195,7 @@ class Draft {
   #settled(): boolean {
     const { policy, probe, synced, stopping } = this.snapshot;
     const { controlPlane, services } = policy;
-    const elected = this.path === "l2" || controlPlane?.elected || (services && services.election !== "none");
+    const elected = this.view.path === "l2" || controlPlane?.elected || (services && services.election !== "none");
     const probePending = policy.controlPlane?.probed === true && probe.state === "pending";
     const listsPending = policy.services?.attach === true && !synced;
     return stopping || elected === true || (!probePending && !listsPending);
@@ -199,29 +206,31 @@ function planControlPlane(draft: Draft): void {
   const { policy, probe } = draft.snapshot;
   const settings = policy.controlPlane;
   if (!settings) return;
-  const elected = draft.path === "l2" || settings.elected;
+  const { view } = draft;
+  const elected = view.path === "l2" || settings.elected;
   const apiServer = !settings.probed
     ? open("api-server", "not probed: the health check is turned off")
     : probe.state === "ready"
       ? open("api-server", probe.detail)
       : closed("api-server", probe.detail, "start or repair the API server on this node");
-  const node = nodeGate(draft, elected);
+  const node = nodeGate(view, elected);
   // In mode `auto` the Lease is for the segment only; with a session up nobody needs it.
   if (settings.elected || policy.mode !== "bgp") {
     const interfaceIsUp = settings.addresses.some(
-      (address) => interfaceGate(draft.snapshot, draft.path, address, settings.interfaceName).gate.open,
+      (address) => interfaceGate(view, view.path, address, settings.interfaceName).gate.open,
     );
     const stands = elected || anticipatesFallback(draft.snapshot);
     draft.stand(settings.lease, stands && apiServer.open && node.open && interfaceIsUp, "control-plane");
   }
+  const share = new ShareDraft();
   for (const address of settings.addresses) {
     const gates = [open("address", `${address} from the configuration`), apiServer, node];
     // Before the election: a node without the interface does not stand, and that is the reason to tell.
-    const { gate, at } = interfaceGate(draft.snapshot, draft.path, address, settings.interfaceName);
+    const { gate, at } = interfaceGate(view, view.path, address, settings.interfaceName);
     gates.push(gate);
     if (elected) gates.push(electionGate(draft.snapshot, settings.lease));
     if (firstClosed(gates) === null) draft.balanced.push(address);
-    announce(draft, {
+    share.announce(view, {
       owner: "control-plane",
       address,
       gates,
@@ -232,16 +241,17 @@ function planControlPlane(draft: Draft): void {
       attributes: controlPlaneAttributes(policy.routing),
     });
   }
+  draft.add("control-plane", share.finish());
 }
 
-function planServices(draft: Draft): void {
+function planServices(draft: Draft, memory: PlanMemory): void {
   const settings = draft.snapshot.policy.services;
   if (!settings) return;
-  const { policy, services } = draft.snapshot;
-  const canServe =
-    serviceNodeGate(draft, settings, true).open && (draft.path === "bgp" || anyInterfaceUp(draft.snapshot));
-  if (settings.poolLease) draft.stand(settings.poolLease, nodeGate(draft, true).open, "pools");
-  const election = electionOn(draft.path, settings);
+  const { snapshot, view } = draft;
+  const { policy, services } = snapshot;
+  const canServe = serviceNodeGate(view, settings, true).open && (view.path === "bgp" || anyInterfaceUp(view));
+  if (settings.poolLease) draft.stand(settings.poolLease, nodeGate(view, true).open, "pools");
+  const election = electionOn(view.path, settings);
   // The global Lease is stood for even without Services: kube-vip does, and a takeover then needs no first write.
   // In mode `auto` it is known before it is needed.
   if (election === "global" || (election === "none" && policy.mode === "auto")) {
@@ -250,200 +260,27 @@ function planServices(draft: Draft): void {
   }
   if (election === "spread") draft.stand(memberLease(settings, policy.node), canServe, "member");
   const elections = new ServiceElections(
-    draft.snapshot,
-    draft.path,
+    snapshot,
+    view.path,
     settings,
     (service) => isCandidate(service) && firstClosed(entranceGates(service, settings)) === null,
   );
-  for (const service of services.values()) if (isCandidate(service)) planService(draft, service, settings, elections);
-}
-
-/** A cluster has thousands of Services that never asked for a VIP: they are not listed at all. */
-const isCandidate = (service: ServiceFact): boolean =>
-  service.type === "LoadBalancer" || serviceAddresses(service).source !== null;
-
-/** Whether the Service is one of ours; all nodes with one configuration say the same. */
-function entranceGates(service: ServiceFact, settings: ServicePolicy): readonly Gate[] {
-  return [
-    service.type === "LoadBalancer"
-      ? open("type", "spec.type is LoadBalancer")
-      : closed("type", `spec.type is ${service.type}`, "set spec.type to LoadBalancer"),
-    settings.namespace === null || settings.namespace === service.namespace
-      ? open("namespace", settings.namespace === null ? "all namespaces are served" : `${service.namespace} is served`)
-      : closed("namespace", `only namespace ${settings.namespace} is served`, "change svc_namespace"),
-    service.ignored
-      ? closed("ignored", 'annotation kube-vip.io/ignore is "true"', "remove the annotation")
-      : open("ignored", "no kube-vip.io/ignore annotation"),
-    classGate(service, settings),
-  ];
-}
-
-function planService(draft: Draft, service: ServiceFact, settings: ServicePolicy, elections: ServiceElections): void {
-  const named = serviceAddresses(service);
-  const entrance = entranceGates(service, settings);
-  const decider = elections.deciderOf(service);
-  const lease = decider.kind === "lease" ? decider.lease : null;
-  const elected = decider.kind !== "every-node";
-  const admitted = firstClosed(entrance) === null;
-  for (const { word, reason } of named.refused) {
-    const gate = closed("address", `${word} in ${named.source}: ${reason}`, "name an address that can be served");
-    draft.vips.push({
-      owner: service.key,
-      address: null,
-      path: draft.path,
-      announced: false,
-      gates: [...entrance, gate],
-      lease: null,
-    });
-  }
-  if (named.addresses.length === 0 && named.refused.length === 0) {
-    const poolFailure = draft.snapshot.poolFailures?.get(service.key);
-    const gate = closed(
-      "address",
-      poolFailure ?? "neither annotation kube-vip.io/loadbalancerIPs nor spec.loadBalancerIP nor status names one",
-      poolFailure === undefined
-        ? "set the annotation kube-vip.io/loadbalancerIPs"
-        : "extend the pool in its ConfigMap, or set the annotation kube-vip.io/loadbalancerIPs",
-    );
-    draft.vips.push({
-      owner: service.key,
-      address: null,
-      path: draft.path,
-      announced: false,
-      gates: [...entrance, gate],
-      lease: null,
-    });
-  }
-  const announced: IpAddress[] = [];
-  let standing = false;
-  for (const address of named.addresses) {
-    const gates = [
-      ...entrance,
-      addressGate(draft, address, named.source),
-      endpointGate(draft.snapshot, service, address),
-      serviceNodeGate(draft, settings, elected),
-    ];
-    const { gate, at } = interfaceGate(
-      draft.snapshot,
-      draft.path,
-      address,
-      service.serviceInterface ?? settings.interfaceName,
-    );
-    if (draft.path === "l2" || settings.attach) gates.push(gate);
-    standing ||= firstClosed(gates) === null;
-    const decision = deciderGate(draft.snapshot, decider);
-    if (decision) gates.push(decision);
-    const { attributes, gate: attributesGate } = serviceAttributes(service, draft.snapshot.policy.routing);
-    if (attributesGate && draft.path === "bgp") gates.push(attributesGate);
-    // The rules come before the VIP, so they are wanted as soon as nothing but them is missing.
-    if (firstClosed(gates) === null) draft.firewall.add(service, address, settings);
-    const guard = firewallGate(service, settings, draft.snapshot.firewallFailure ?? null);
-    if (guard) gates.push(guard);
-    const { attach } = settings;
-    const is = announce(draft, {
-      ...{ owner: service.key, address, gates, at, attach, lease, attributes },
-      heldBy: decider.kind === "spread" ? decider.member : lease,
-      ...(decider.kind === "spread" ? { chosen: decider.chosen.node } : {}),
-    });
-    if (is) announced.push(address);
-  }
-  if (decider.kind === "lease" && decider.own && admitted) draft.stand(decider.lease, standing, "service");
-  if (announced.length > 0 && settings.updateStatus) {
-    draft.statuses.push({
-      service,
-      addresses: named.addresses,
-      ports: service.ports,
-      vipHost: elected ? draft.snapshot.policy.node : null,
-    });
+  for (const service of services.values()) {
+    if (!isCandidate(service)) continue;
+    const decider = elections.deciderOf(service);
+    const one: ServiceCase = {
+      ...{ service, decider, decision: deciderGate(snapshot, decider) },
+      slices: snapshot.endpoints.get(service.key) ?? NO_SLICES,
+      poolFailure: snapshot.poolFailures?.get(service.key),
+    };
+    const share = memory.share(one, () => planService(view, settings, one));
+    draft.add(service.key, share);
+    for (const address of share.guarded) draft.firewall.add(service, address, settings);
+    if (decider.kind === "lease" && decider.own && elections.isAdmitted(service))
+      draft.stand(decider.lease, share.stands, "service");
   }
 }
 
-/** A route to an end of a session would leave that session without a next hop, or take the router's own traffic. */
-function addressGate({ path, snapshot }: Draft, address: IpAddress, source: string | null): Gate {
-  const end = path === "bgp" ? snapshot.sessions.ends?.get(address) : undefined;
-  return end === undefined
-    ? open("address", `${address} from ${source}`)
-    : closed("address", `${address} from ${source} is ${end}`, "name an address that nothing has yet");
-}
+const NO_SLICES: readonly EndpointSliceFact[] = [];
 
-interface Candidate {
-  readonly owner: Owner;
-  readonly address: IpAddress;
-  readonly gates: readonly Gate[];
-  readonly at: InterfaceFact | null;
-  readonly attach: boolean;
-  readonly lease: LeaseName | null;
-  /** The Lease without which this node must not have it. */
-  readonly heldBy: LeaseName | null;
-  readonly chosen?: string | null;
-  readonly attributes: PlannedAttributes;
-}
-
-/** Adds the VIP and, when its gates are open, what must be done for it. True when this node announces it. */
-function announce(draft: Draft, candidate: Candidate): boolean {
-  const { owner, address, gates, at, attach, lease, attributes } = candidate;
-  const choice = candidate.chosen === undefined ? {} : { chosen: candidate.chosen };
-  const { policy, sessions } = draft.snapshot;
-  const admitted = firstClosed(gates) === null;
-  if (admitted && at && (attach || draft.path === "l2")) {
-    const length = familyOf(address) === 4 ? policy.prefixLengths.ipv4 : policy.prefixLengths.ipv6;
-    const here = { address, prefixLength: length, interfaceIndex: at.index, scopeHost: at.loopback };
-    // Of several owners of an address one that needs no Lease keeps it.
-    const earlier = draft.addresses.get(address);
-    const heldBy = earlier && earlier.heldBy === undefined ? null : candidate.heldBy;
-    draft.addresses.set(address, heldBy ? { ...here, heldBy: leaseText(heldBy) } : here);
-  }
-  if (draft.path === "l2") {
-    if (admitted && at) draft.segments.set(address, at.index);
-    const all = draft.fallback ? [...gates, open("fallback", "no BGP session: ARP and NDP stand in")] : gates;
-    draft.vips.push({ owner, address, path: "l2", announced: admitted, gates: all, lease, ...choice });
-    return admitted;
-  }
-  // The route is wanted whether or not a session is up: the speaker keeps it ready for the next one.
-  if (admitted) draft.routes.add(hostPrefix(address), owner, attributes);
-  const session = sessionGate(sessions, address);
-  draft.vips.push({
-    owner,
-    address,
-    path: "bgp",
-    announced: admitted && session.open,
-    gates: [...gates, session],
-    lease,
-    ...choice,
-  });
-  return admitted && session.open;
-}
-
-function sessionGate({ configured, established }: Snapshot["sessions"], address: IpAddress): Gate {
-  if (configured.length === 0) return closed("session", "no BGP peer is configured", "set bgp_peers");
-  const family = familyOf(address);
-  const heard = established.filter((it) => it.families.includes(family)).map((it) => it.name);
-  if (heard.length > 0) return open("session", `established with ${heard.join(", ")}`);
-  return closed(
-    "session",
-    established.length === 0
-      ? `no session with ${configured.join(", ")} is established`
-      : `no session carries IPv${family} (established with ${established.map((it) => it.name).join(", ")})`,
-    "see the peers in `vipcast status`",
-  );
-}
-
-/** What keeps this node from serving any Service, whatever that one says. */
-function serviceNodeGate(draft: Draft, settings: ServicePolicy, elected: boolean): Gate {
-  const { node, policy, stopping } = draft.snapshot;
-  if (stopping || node === null) return nodeGate(draft, elected);
-  if (settings.honoursExcludeLabel === true && node.excluded)
-    return closed("node", `label ${EXCLUDE_LABEL} is on ${policy.node}`, `take the label off ${policy.node}`);
-  if (node.networkUnavailable)
-    return closed("node", `condition NetworkUnavailable of ${policy.node} is True`, "mend the node's pod network");
-  return nodeGate(draft, elected);
-}
-
-/** @param elected  another node is to have it: it goes with this daemon, whether that will be back or not */
-function nodeGate(draft: Draft, elected: boolean): Gate {
-  const { stopping, keeping } = draft.snapshot;
-  if (stopping && keeping && !elected) return open("node", "the daemon is stopping, and will be back: the route stays");
-  return stopping
-    ? closed("node", "the daemon is stopping", "start it again")
-    : open("node", `${draft.snapshot.policy.node} is in service`);
-}
+const withoutLease = ({ heldBy: _, ...address }: AddressPlan): AddressPlan => address;

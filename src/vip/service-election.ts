@@ -37,11 +37,15 @@ interface Choice {
   readonly why: string;
 }
 
+const EVERY_NODE: Decider = { kind: "every-node" };
+
 export class ServiceElections {
   readonly #snapshot: Snapshot;
   readonly #settings: ServicePolicy;
   readonly #election: ServicePolicy["election"];
-  readonly #isAdmitted: (service: ServiceFact) => boolean;
+  readonly #global: Decider;
+  /** Whether a Service is one of ours at all. */
+  readonly isAdmitted: (service: ServiceFact) => boolean;
   #groups: ReadonlyMap<ServiceFact, Group> | null = null;
 
   /** @param isAdmitted  whether a Service is one of ours at all; all nodes must come to the same result */
@@ -49,7 +53,8 @@ export class ServiceElections {
     this.#snapshot = snapshot;
     this.#settings = settings;
     this.#election = electionOn(path, settings);
-    this.#isAdmitted = isAdmitted;
+    this.#global = { kind: "lease", lease: settings.lease, own: false };
+    this.isAdmitted = isAdmitted;
   }
 
   deciderOf(service: ServiceFact): Decider {
@@ -57,8 +62,8 @@ export class ServiceElections {
     const mayDiffer = election === "per-service" || election === "spread" || onDemand;
     const first = mayDiffer ? this.#groupOf(service).services[0]! : service;
     if (election === "per-service" || (onDemand && first.forcesElection)) return this.#ownLease(service, first);
-    if (election === "none") return { kind: "every-node" };
-    if (election === "global") return { kind: "lease", lease: this.#settings.lease, own: false };
+    if (election === "none") return EVERY_NODE;
+    if (election === "global") return this.#global;
     return {
       kind: "spread",
       member: memberLease(this.#settings, this.#snapshot.policy.node),
@@ -77,7 +82,7 @@ export class ServiceElections {
   }
 
   #groupOf(service: ServiceFact): Group {
-    this.#groups ??= groupsOf([...this.#snapshot.services.values()].filter(this.#isAdmitted));
+    this.#groups ??= groupsOf([...this.#snapshot.services.values()].filter(this.isAdmitted));
     return this.#groups.get(service) ?? { key: service.key, services: [service] };
   }
 

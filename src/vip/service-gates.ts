@@ -1,8 +1,10 @@
 import { familyOf, type IpAddress } from "../addr/ip.ts";
 import { countEndpoints } from "./endpoints.ts";
-import type { ServiceFact } from "./facts.ts";
+import type { EndpointSliceFact, ServiceFact } from "./facts.ts";
 import { closed, type Gate, open } from "./gates.ts";
-import type { ServicePolicy, Snapshot } from "./snapshot.ts";
+import type { ServicePolicy } from "./snapshot.ts";
+
+const UNSET_IS_SERVED = open("class", "spec.loadBalancerClass is unset: served");
 
 /** kube-vip's class filter, legacy and strict. */
 export function classGate(service: ServiceFact, settings: ServicePolicy): Gate {
@@ -23,7 +25,7 @@ export function classGate(service: ServiceFact, settings: ServicePolicy): Gate {
           "spec.loadBalancerClass is unset and lb_class_only is on",
           `create the Service with class ${settings.className}`,
         )
-      : open("class", "spec.loadBalancerClass is unset: served");
+      : UNSET_IS_SERVED;
   }
   return settings.className === ""
     ? open("class", "spec.loadBalancerClass is unset, as is lb_class_name")
@@ -35,12 +37,16 @@ export function classGate(service: ServiceFact, settings: ServicePolicy): Gate {
 }
 
 /** Whether a connection that enters at this node finds an endpoint. */
-export function endpointGate(snapshot: Snapshot, service: ServiceFact, address: IpAddress): Gate {
+export function endpointGate(
+  node: string,
+  service: ServiceFact,
+  slices: readonly EndpointSliceFact[],
+  address: IpAddress,
+): Gate {
   const family = familyOf(address);
   const policy = service.externalTrafficPolicy;
-  const slices = snapshot.endpoints.get(service.key) ?? [];
-  const { usable, listed } = countEndpoints(slices, family, policy, snapshot.policy.node);
-  const where = policy === "Local" ? `on ${snapshot.policy.node}` : "in the cluster";
+  const { usable, listed } = countEndpoints(slices, family, policy, node);
+  const where = policy === "Local" ? `on ${node}` : "in the cluster";
   if (usable > 0)
     return open(
       "endpoints",
