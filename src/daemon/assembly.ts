@@ -271,7 +271,7 @@ export class Manager {
     bfd.setPeers(settings);
     speaker.onChange(() => {
       bfd.refresh();
-      this.#node?.replanSoon();
+      this.#node?.sessionsChanged();
     });
     return bgp;
   }

@@ -4,6 +4,7 @@ import { systemClock } from "../linux/io/system-clock.ts";
 import { emit } from "../telemetry/events.ts";
 import { createLog } from "../telemetry/log.ts";
 import { Manager } from "./assembly.ts";
+import { keepHeapSmall } from "./heap.ts";
 import { nodeNameOf } from "./policy.ts";
 
 /** After a signal and the drain time the process is gone within this time, whatever hangs. */
@@ -18,6 +19,7 @@ export async function runManager(settings: Settings, warnings: readonly string[]
 }
 
 async function run(settings: Settings, warnings: readonly string[]): Promise<number> {
+  keepHeapSmall();
   const log = createLog(settings.log.level);
   for (const warning of warnings) emit(log, "config.warning", {}, warning);
   // Asked for before anything starts: a signal during the start must not leave a half-started daemon behind.

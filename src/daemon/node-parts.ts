@@ -29,7 +29,8 @@ export interface NodeParts {
   readonly network: KernelNetwork;
   readonly server: string;
   readonly services: Cache<ServiceFact> | null;
-  readonly slices: Cache<EndpointSliceFact> | null;
+  /** `version`: how often the facts have changed. */
+  readonly slices: (Cache<EndpointSliceFact> & { readonly version: number }) | null;
   readonly nodes: Cache<NodeFact>;
   readonly elections: Elections;
   /** Whether elected addresses expire in the kernel when they are not extended; no when left out. */

@@ -545,7 +545,7 @@ describe("the loop of a node", () => {
       ],
     ]);
     const nodes = { facts, synced: true, lastError: null as string | null };
-    const slices = { facts: new Map(), synced: false, lastError: "endpointslices is forbidden" };
+    const slices = { facts: new Map(), version: 0, synced: false, lastError: "endpointslices is forbidden" };
     const node = rack({ policy: unelected, nodes, slices });
     const isIn = (): boolean => {
       node.daemon.replan();

@@ -12,7 +12,7 @@ import type { PeerSummary } from "../bgp/session/speaker.ts";
 import type { Alarm } from "../ports/clock.ts";
 import type { InterfaceAddress, Link } from "../ports/network.ts";
 import type { RecordingFormat, StatusReport } from "../status/report.ts";
-import { EndpointsFold } from "../vip/endpoints.ts";
+import { type EndpointsByService, EndpointsFold } from "../vip/endpoints.ts";
 import type { ServiceFact, ServiceKey } from "../vip/facts.ts";
 import { NO_FIREWALL } from "../vip/firewall.ts";
 import { type AddressPlan, plan, type Plan } from "../vip/plan.ts";
@@ -26,6 +26,7 @@ import type { NodeParts, SegmentVip } from "./node-parts.ts";
 import { PlanLog } from "./plan-log.ts";
 import { recordingFile, report } from "./report.ts";
 
+const NO_ENDPOINTS: EndpointsByService = new Map();
 const UNPROBED: ProbeFact = { state: "pending", detail: "not probed" };
 const EMPTY_PLAN: Plan = {
   vips: [],
@@ -70,6 +71,7 @@ export class NodeDaemon {
   #downSince: Instant | null;
   #links: readonly Link[] = [];
   #present: readonly InterfaceAddress[] = [];
+  #sessions = "";
   #replanning = false;
   #again = false;
   #stopping = false;
@@ -106,6 +108,17 @@ export class NodeDaemon {
   replanSoon(): void {
     const now = this.#parts.clock.now();
     this.#soon.set(now > this.#restUntil ? now : this.#restUntil);
+  }
+
+  /**
+   * Something happened in BGP. Routers that tell us thousands of routes, ours among them, make no other plan; only what
+   * is known of the sessions themselves does.
+   */
+  sessionsChanged(): void {
+    const text = JSON.stringify(this.#parts.speaker?.summaries() ?? []);
+    if (text === this.#sessions) return;
+    this.#sessions = text;
+    this.replanSoon();
   }
 
   /** Plans and converges now. A call from within (a converger that changed a fact) runs once more afterwards. */
@@ -279,7 +292,7 @@ export class NodeDaemon {
       policy,
       synced: this.#synced(),
       services: (services?.facts ?? new Map()) as ReadonlyMap<ServiceKey, ServiceFact>,
-      endpoints: this.#endpoints.fold(slices?.facts.values() ?? []),
+      endpoints: slices === null ? NO_ENDPOINTS : this.#endpoints.fold(slices.facts, slices.version),
       node: nodes.facts.get(policy.node) ?? null,
       nodes: nodes.facts,
       members: this.#parts.membership?.fact ?? null,

@@ -26,13 +26,12 @@ export class PlanLog {
   /** One line for each thing that an operator would want to find in the log afterwards. */
   say(before: Plan, next: Plan, { keeping, probe, synced }: Circumstances): void {
     const log = this.#log;
-    // Most plans have the same VIPs in the same order as the one before: then nothing needs to be looked up.
-    const isAligned =
-      before.vips.length === next.vips.length && next.vips.every((vip, at) => isSameVip(vip, before.vips[at]!));
-    const had = new Map(isAligned ? [] : before.vips.map((vip) => [nameOf(vip), vip]));
-    for (const [at, vip] of next.vips.entries()) {
-      const was = isAligned ? before.vips[at] : had.get(nameOf(vip));
-      if (!isAligned) had.delete(nameOf(vip));
+    // A plan shares with the one before what has not changed.
+    const { old, young } = difference(before.vips, next.vips);
+    const had = new Map(old.map((vip) => [nameOf(vip), vip]));
+    for (const vip of young) {
+      const was = had.get(nameOf(vip));
+      had.delete(nameOf(vip));
       const { owner, address, path } = vip;
       const gate = firstClosed(vip.gates);
       // The sessions of a stop that keeps the routes end, too, and nothing is withdrawn by that.
@@ -69,5 +68,21 @@ export class PlanLog {
 /** What is refused has no address; the gate at the end says which word of the Service it is. */
 const wordOf = (vip: VipPlan): string | undefined => vip.address ?? vip.gates.at(-1)?.fact;
 const nameOf = (vip: VipPlan): string => `${vip.owner} ${wordOf(vip)} ${vip.path}`;
-const isSameVip = (a: VipPlan, b: VipPlan): boolean =>
-  a.owner === b.owner && a.path === b.path && wordOf(a) === wordOf(b);
+
+interface Difference {
+  readonly old: readonly VipPlan[];
+  readonly young: readonly VipPlan[];
+}
+
+/** The VIPs in which two plans differ, and perhaps some in which they do not. */
+function difference(before: readonly VipPlan[], next: readonly VipPlan[]): Difference {
+  const shorter = Math.min(before.length, next.length);
+  let start = 0;
+  while (start < shorter && before[start] === next[start]) start++;
+  let end = 0;
+  while (end < shorter - start && before[before.length - 1 - end] === next[next.length - 1 - end]) end++;
+  const [old, young] = [before, next].map((vips) => vips.slice(start, vips.length - end)) as [VipPlan[], VipPlan[]];
+  if (old.length !== young.length) return { old, young };
+  // As many as before: each is likely to be where it was.
+  return { old: old.filter((vip, at) => vip !== young[at]), young: young.filter((vip, at) => vip !== old[at]) };
+}

@@ -4,6 +4,7 @@ import { VirtualClock } from "../../test/support/virtual-clock.ts";
 import { ip } from "../addr/ip.ts";
 import { KubeUnreachable } from "../kube/client.ts";
 import { type IngressFact, serviceFact, type ServiceFact } from "../vip/facts.ts";
+import { saysAlready } from "../vip/ingress.ts";
 import type { StatusPlan } from "../vip/plan.ts";
 import { StatusWriter } from "./status-writer.ts";
 
@@ -15,12 +16,10 @@ const service = (name: string, ingress: readonly IngressFact[] = []): ServiceFac
   ...serviceFact({ metadata: { namespace: "default", name }, spec: { type: "LoadBalancer" } }),
   ingress,
 });
-const wanted = (name = "web", ingress: readonly IngressFact[] = []): StatusPlan => ({
-  service: service(name, ingress),
-  addresses: [VIP],
-  ports,
-  vipHost: null,
-});
+const wanted = (name = "web", ingress: readonly IngressFact[] = [], addresses = [VIP]): StatusPlan => {
+  const wish = { service: service(name, ingress), addresses, ports, vipHost: null };
+  return { ...wish, isWritten: saysAlready(wish) };
+};
 
 const settled = (): Promise<void> => new Promise((done) => setImmediate(done));
 
@@ -67,7 +66,7 @@ describe("the writer of Service status", () => {
   it("writes at once when the Service asks for something else", async () => {
     const node = rack();
     await node.want(wanted());
-    await node.want({ ...wanted("web", right), addresses: [ip("10.0.0.101")] });
+    await node.want(wanted("web", right, [ip("10.0.0.101")]));
     expect(node.writes).toEqual(["web", "web"]);
   });
 
@@ -83,7 +82,7 @@ describe("the writer of Service status", () => {
   it("leaves a status alone that spells the same address another way", async () => {
     const node = rack();
     const spelled = [{ address: "FD00:0::1", ports }];
-    await node.want({ ...wanted("web", spelled), addresses: [ip("fd00::1")] });
+    await node.want(wanted("web", spelled, [ip("fd00::1")]));
     expect(node.writes).toEqual([]);
   });
 

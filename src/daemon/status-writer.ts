@@ -36,8 +36,8 @@ export const statusApi = (writes: KubeWrites): StatusApi => ({
 
 /** What became of the last write for a Service. */
 interface Attempt {
-  /** What the watch had said when it was written. */
-  readonly service: ServiceFact;
+  /** What the watch had said when it was written; null once it says what was written. */
+  service: ServiceFact | null;
   readonly wanted: string;
   /** Failures in a row, or writes in a row that did not last. */
   readonly count: number;
@@ -61,8 +61,11 @@ export class StatusWriter {
   readonly #entropy: Entropy;
   readonly #log: Logger;
   readonly #alarm: Alarm;
-  #wanted: ReadonlyMap<ServiceKey, StatusPlan> = new Map();
+  /** What is not written. */
+  #wanted = new Map<ServiceKey, StatusPlan>();
   readonly #attempts = new Map<ServiceKey, Attempt>();
+  /** Tried, and not seen to be right since. */
+  readonly #awaited = new Set<ServiceKey>();
   /** Services that differ, each to be looked at once more before it is written. */
   #queue = new Set<ServiceKey>();
   #outage: { readonly count: number; readonly until: Instant } | null = null;
@@ -78,8 +81,14 @@ export class StatusWriter {
   }
 
   want(statuses: readonly StatusPlan[]): void {
-    this.#wanted = new Map(statuses.map((status) => [status.service.key, status]));
-    for (const key of this.#attempts.keys()) if (!this.#wanted.has(key)) this.#attempts.delete(key);
+    // Of thousands nearly all are written, and have been for long.
+    this.#wanted = new Map();
+    const now = this.#clock.now();
+    for (const status of statuses) {
+      if (!status.isWritten) this.#wanted.set(status.service.key, status);
+      else if (this.#awaited.size > 0) this.#isRight(status.service.key, now);
+    }
+    if (this.#attempts.size > statuses.length) this.#forget(new Set(statuses.map(({ service }) => service.key)));
     this.#look();
   }
 
@@ -96,12 +105,11 @@ export class StatusWriter {
     this.#queue = new Set();
     for (const [key, status] of this.#wanted) {
       const attempt = this.#attempts.get(key);
-      if (isRight(status)) {
-        if (attempt) attempt.rightSince ??= now;
-        continue;
-      }
       if (attempt?.rightSince && now - attempt.rightSince >= AT_PEACE_MILLIS) this.#attempts.delete(key);
-      else if (attempt) attempt.rightSince = null;
+      else if (attempt) {
+        attempt.rightSince = null;
+        this.#awaited.add(key);
+      }
       const dueAt = this.#dueAt(status);
       if (dueAt === null || dueAt <= now) this.#queue.add(key);
       // The API server took it and has not been heard of since: that is no reason to ask it again.
@@ -130,7 +138,7 @@ export class StatusWriter {
       if (this.#closed || (this.#outage && now < this.#outage.until)) return null;
       this.#queue.delete(key);
       const status = this.#wanted.get(key);
-      if (!status || isRight(status)) continue;
+      if (!status) continue;
       const dueAt = this.#dueAt(status);
       if (dueAt === null || dueAt <= now) return status;
     }
@@ -140,7 +148,7 @@ export class StatusWriter {
   /** Null for what has not been tried: another wish than the last is a new one. */
   #dueAt(status: StatusPlan): Instant | null {
     const attempt = this.#attempts.get(status.service.key);
-    return attempt?.wanted === wishOf(status) ? attempt.notBefore : null;
+    return attempt !== undefined && attempt.wanted === wishOf(status) ? attempt.notBefore : null;
   }
 
   async #write(status: StatusPlan): Promise<void> {
@@ -183,21 +191,30 @@ export class StatusWriter {
     const delay = backoffMillis(error === null ? REPEAT : RETRY, count - 1, this.#entropy.fraction());
     const notBefore = Instant.add(this.#clock.now(), delay);
     this.#attempts.set(service.key, { service, wanted, count, notBefore, error, rightSince: null });
+    this.#awaited.add(service.key);
   }
-}
 
-/** Plans share what has not changed: of thousands that are asked for again and again one is looked at. */
-const right = new WeakSet<StatusPlan>();
+  #isRight(key: ServiceKey, now: Instant): void {
+    if (!this.#awaited.delete(key)) return;
+    const attempt = this.#attempts.get(key);
+    if (!attempt) return;
+    attempt.rightSince = now;
+    attempt.service = null;
+  }
 
-function isRight(status: StatusPlan): boolean {
-  if (right.has(status)) return true;
-  const { service, vipHost } = status;
-  const is = hasIngress(status) && (vipHost === null || service.vipHost === vipHost);
-  if (is) right.add(status);
-  return is;
+  /** Attempts for Services that are there no more. */
+  #forget(present: ReadonlySet<ServiceKey>): void {
+    for (const key of this.#attempts.keys()) {
+      if (present.has(key)) continue;
+      this.#attempts.delete(key);
+      this.#awaited.delete(key);
+    }
+  }
 }
 
 const hasIngress = ({ service, addresses, ports }: StatusPlan): boolean =>
   sameIngress(service, ingressOf(addresses, ports));
 
-const wishOf = ({ addresses, ports, vipHost }: StatusPlan): string => JSON.stringify([addresses, ports, vipHost]);
+/** Another Service of the same name is another wish. */
+const wishOf = ({ service, addresses, ports, vipHost }: StatusPlan): string =>
+  JSON.stringify([service.uid, addresses, ports, vipHost]);

@@ -57,6 +57,7 @@ export class ListWatch<F> {
   readonly #stall: Alarm;
   readonly #rejected = new Map<string, string>();
   #facts = new Map<string, F>();
+  #version = 0;
   #changed = new Set<string>();
   #isTelling = false;
   #watch: { close(): void } | null = null;
@@ -84,6 +85,11 @@ export class ListWatch<F> {
   /** By "namespace/name", or by name for kinds without namespaces. */
   get facts(): ReadonlyMap<string, F> {
     return this.#facts;
+  }
+
+  /** How often the facts have changed. */
+  get version(): number {
+    return this.#version;
   }
 
   /** The facts have been complete once; they may be out of date while `lastError` is set. */
@@ -263,6 +269,7 @@ export class ListWatch<F> {
 
   /** Gathers what arrives in one piece of the stream into one call of the listeners. */
   #announce(key: string): void {
+    this.#version++;
     this.#changed.add(key);
     this.#tellSoon();
   }

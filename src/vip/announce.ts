@@ -1,8 +1,8 @@
 import { familyOf, type IpAddress } from "../addr/ip.ts";
-import { hostPrefix, type Prefix } from "../addr/prefix.ts";
-import { closed, firstClosed, type Gate, open } from "./gates.ts";
+import { hostPrefix } from "../addr/prefix.ts";
+import { closed, firstClosed, type Gate, open, openAlike } from "./gates.ts";
 import type { AddressPlan, Owner, StatusPlan, VipPlan } from "./plan.ts";
-import type { PlannedAttributes } from "./route-attributes.ts";
+import type { OwnedRoute, PlannedAttributes } from "./route-attributes.ts";
 import {
   type InterfaceFact,
   type LeaseName,
@@ -33,7 +33,7 @@ export function viewOf(snapshot: Snapshot, path: Path, fallback: boolean): View 
 /** What one owner adds to the plan. */
 export interface Share {
   readonly vips: readonly VipPlan[];
-  readonly routes: readonly { readonly prefix: Prefix; readonly attributes: PlannedAttributes }[];
+  readonly routes: readonly OwnedRoute[];
   readonly addresses: readonly AddressPlan[];
   readonly segments: readonly { readonly address: IpAddress; readonly interfaceIndex: number }[];
   /** Addresses that the firewall is to know of: nothing but its rules is missing, if anything is. */
@@ -59,7 +59,7 @@ export interface Candidate {
 /** A share while it is being made. */
 export class ShareDraft {
   readonly vips: VipPlan[] = [];
-  readonly routes: Share["routes"][number][] = [];
+  readonly routes: OwnedRoute[] = [];
   readonly addresses: AddressPlan[] = [];
   readonly segments: Share["segments"][number][] = [];
   readonly guarded: IpAddress[] = [];
@@ -84,7 +84,7 @@ export class ShareDraft {
       return admitted;
     }
     // The route is wanted whether or not a session is up: the speaker keeps it ready for the next one.
-    if (admitted) this.routes.push({ prefix: hostPrefix(address), attributes });
+    if (admitted) this.routes.push({ prefix: hostPrefix(address), owner, attributes });
     const session = sessionGate(view, address);
     const announced = admitted && session.open;
     this.vips.push({ owner, address, path, announced, gates: [...gates, session], lease, ...choice });
@@ -92,22 +92,23 @@ export class ShareDraft {
   }
 
   finish(): Share {
-    const { vips, status, stands } = this;
+    const { status, stands } = this;
     return {
-      ...{ vips, status, stands },
-      routes: orNone(this.routes),
-      addresses: orNone(this.addresses),
-      segments: orNone(this.segments),
-      guarded: orNone(this.guarded),
+      ...{ status, stands },
+      vips: trimmed(this.vips),
+      routes: trimmed(this.routes),
+      addresses: trimmed(this.addresses),
+      segments: trimmed(this.segments),
+      guarded: trimmed(this.guarded),
     };
   }
 }
 
 const FALLBACK = open("fallback", "no BGP session: ARP and NDP stand in");
 
-/** One empty list for all: most lists of most Services are. */
+/** One empty list for all: most lists of most Services are. What lasts has no room for more. */
 const NONE: readonly never[] = [];
-const orNone = <T>(list: readonly T[]): readonly T[] => (list.length === 0 ? NONE : list);
+const trimmed = <T>(list: readonly T[]): readonly T[] => (list.length === 0 ? NONE : list.slice());
 
 /** Thousands of VIPs are told the same of the sessions. */
 const sessionGates = new WeakMap<View["sessions"], Map<number, Gate>>();
@@ -142,5 +143,5 @@ export function nodeGate(
   if (stopping && keeping && !elected) return open("node", "the daemon is stopping, and will be back: the route stays");
   return stopping
     ? closed("node", "the daemon is stopping", "start it again")
-    : open("node", `${policy.node} is in service`);
+    : openAlike("node", `${policy.node} is in service`);
 }

@@ -5,6 +5,8 @@ import { type EndpointSliceFact, type ServiceKey, serviceKey } from "./facts.ts"
 
 const slice = (service: ServiceKey): EndpointSliceFact => ({ service, family: 4, endpoints: [] });
 
+const listed = (...slices: readonly EndpointSliceFact[]) => new Map(slices.entries());
+
 /** The definition: each Service's slices in the order in which they come. */
 const grouped = (slices: readonly EndpointSliceFact[]) => Map.groupBy(slices, ({ service }) => service);
 
@@ -13,9 +15,9 @@ describe("EndpointsFold", () => {
     const [web, api] = [serviceKey("default", "web"), serviceKey("default", "api")];
     const fold = new EndpointsFold();
     const [one, two, other] = [slice(web), slice(web), slice(api)];
-    const before = fold.fold([one, other, two]);
+    const before = fold.fold(listed(one, other, two), 1);
     const changed = slice(api);
-    const after = fold.fold([one, changed, two]);
+    const after = fold.fold(listed(one, changed, two), 2);
     expect(after.get(web)).toBe(before.get(web));
     expect(after.get(api)).toEqual([changed]);
     expect(after.get(api)).not.toBe(before.get(api));
@@ -32,8 +34,8 @@ describe("EndpointsFold", () => {
     fc.assert(
       fc.property(lists, (rounds) => {
         const fold = new EndpointsFold();
-        for (const slices of rounds) {
-          const seen = fold.fold(slices);
+        for (const [version, slices] of rounds.entries()) {
+          const seen = fold.fold(listed(...slices), version);
           expect([...seen.keys()].toSorted()).toEqual([...grouped(slices).keys()].toSorted());
           for (const [service, own] of grouped(slices)) {
             expect(seen.get(service)!.length).toBe(own.length);

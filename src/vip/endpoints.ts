@@ -5,7 +5,7 @@ import type { EndpointSliceFact, ServiceKey } from "./facts.ts";
 export type EndpointsByService = ReadonlyMap<ServiceKey, readonly EndpointSliceFact[]>;
 
 export function groupSlices(slices: Iterable<EndpointSliceFact>): EndpointsByService {
-  return new EndpointsFold().fold(slices);
+  return new EndpointsFold().fold(new Map([...slices].entries()), 0);
 }
 
 /**
@@ -13,13 +13,17 @@ export function groupSlices(slices: Iterable<EndpointSliceFact>): EndpointsBySer
  * follows ten thousand of them sees at a glance which one has changed.
  */
 export class EndpointsFold {
-  #groups: ReadonlyMap<ServiceKey, readonly EndpointSliceFact[]> = new Map();
+  #groups: EndpointsByService = new Map();
+  #version: number | null = null;
 
-  fold(slices: Iterable<EndpointSliceFact>): EndpointsByService {
+  /** @param version  another one when the slices are not those of the call before */
+  fold(slices: ReadonlyMap<unknown, EndpointSliceFact>, version: number): EndpointsByService {
+    if (version === this.#version) return this.#groups;
+    this.#version = version;
     const groups = new Map<ServiceKey, readonly EndpointSliceFact[]>();
     /** How many slices of a Service have been met that keeps its list so far. */
     const met = new Map<ServiceKey, number>();
-    for (const slice of slices) {
+    for (const slice of slices.values()) {
       const { service } = slice;
       const before = this.#groups.get(service);
       const group = groups.get(service);

@@ -2,6 +2,7 @@ import type { V1EndpointSlice, V1Node, V1Service } from "@kubernetes/client-node
 import { type Family, type IpAddress, parseIp } from "../addr/ip.ts";
 import { parsePrefix, type Prefix } from "../addr/prefix.ts";
 import type { Branded } from "../base/brand.ts";
+import { Commons } from "../base/commons.ts";
 
 /**
  * The small part of each Kubernetes object that decides something here. Objects are reduced to these facts on arrival,
@@ -103,11 +104,12 @@ export function serviceFact(service: V1Service): ServiceFact {
     ignored: annotations[ANNOTATION.ignore] === "true",
     annotatedAddresses: addresses.length > 0 ? addresses : null,
     loadBalancerIp: spec?.loadBalancerIP || null,
-    ingress: (status?.loadBalancer?.ingress ?? []).flatMap((entry) => {
-      const address = entry.ip ?? entry.hostname;
-      const ports = (entry.ports ?? []).map(({ port, protocol }) => ({ port, protocol }));
-      return address ? [{ address, ports }] : [];
-    }),
+    ingress: compact(
+      (status?.loadBalancer?.ingress ?? []).flatMap((entry) => {
+        const address = entry.ip ?? entry.hostname;
+        return address ? [{ address, ports: portsOf(entry.ports) }] : [];
+      }),
+    ),
     externalTrafficPolicy: spec?.externalTrafficPolicy === "Local" ? "Local" : "Cluster",
     ipFamilies: familiesOf(spec?.ipFamilies),
     ipFamilyPolicy:
@@ -115,11 +117,11 @@ export function serviceFact(service: V1Service): ServiceFact {
         ? spec.ipFamilyPolicy
         : "SingleStack",
     sourceRanges: sourceRanges(spec?.loadBalancerSourceRanges, annotations[ANNOTATION.sourceRanges]),
-    ports: (spec?.ports ?? []).map((port) => ({ port: port.port, protocol: port.protocol ?? "TCP" })),
+    ports: portsOf(spec?.ports),
     serviceInterface: annotations[ANNOTATION.serviceInterface] || null,
     leaseName: annotations[ANNOTATION.leaseName] || null,
     forcesElection: annotations[ANNOTATION.forcesElection] === "true",
-    preferredNodes: wordsOf(annotations[ANNOTATION.preferredNodes]).map((word) => word.toLowerCase()),
+    preferredNodes: wordsOf(annotations[ANNOTATION.preferredNodes]?.toLowerCase()),
     allowWithoutEndpoints: annotations[ANNOTATION.allowWithoutEndpoints]?.toLowerCase() === "true",
     vipHost: annotations[ANNOTATION.vipHost] ?? null,
     bgp: bgpAnnotations(annotations),
@@ -128,10 +130,27 @@ export function serviceFact(service: V1Service): ServiceFact {
 }
 
 const wordsOf = (list = ""): readonly string[] =>
-  list
-    .split(",")
-    .map((word) => word.trim())
-    .filter((word) => word !== "");
+  compact(
+    list
+      .split(",")
+      .map((word) => word.trim())
+      .filter((word) => word !== ""),
+  );
+
+/** Facts are kept by the ten thousand: lists without the room that they grew with, and one for all that are empty. */
+const compact = <T>(list: readonly T[]): readonly T[] => (list.length === 0 ? NONE : list.slice());
+const NONE: readonly never[] = [];
+
+/** Most Services have the ports that others have, too: they share the list. */
+function portsOf(
+  ports: readonly { readonly port: number; readonly protocol?: string }[] = [],
+): readonly ServicePortFact[] {
+  const key = ports.map(({ port, protocol = "TCP" }) => `${port} ${protocol}`).join();
+  return commonPorts.take(key, () => ports.map(({ port, protocol = "TCP" }) => ({ port, protocol })));
+}
+
+const commonPorts = new Commons<readonly ServicePortFact[]>();
+const commonEndpoints = new Commons<EndpointFact>();
 
 /** Shared by all Services: there are four kinds. */
 const FAMILIES: Readonly<Record<string, readonly Family[]>> = {
@@ -190,12 +209,11 @@ export function endpointSliceFact(slice: V1EndpointSlice): EndpointSliceFact | n
     endpoints: (slice.endpoints ?? []).map((endpoint) => {
       // The API defines an absent condition: ready counts as true, serving as ready, terminating as false.
       const ready = endpoint.conditions?.ready ?? true;
-      return {
-        node: endpoint.nodeName ?? endpoint.hostname ?? null,
-        ready,
-        serving: endpoint.conditions?.serving ?? ready,
-        terminating: endpoint.conditions?.terminating ?? false,
-      };
+      const serving = endpoint.conditions?.serving ?? ready;
+      const terminating = endpoint.conditions?.terminating ?? false;
+      const node = endpoint.nodeName ?? endpoint.hostname ?? null;
+      const make = (): EndpointFact => ({ node, ready, serving, terminating });
+      return commonEndpoints.take(`${ready} ${serving} ${terminating} ${node}`, make);
     }),
   };
 }

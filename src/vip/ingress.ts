@@ -1,5 +1,6 @@
 import { type IpAddress, parseIp } from "../addr/ip.ts";
 import type { IngressFact, ServiceFact, ServicePortFact } from "./facts.ts";
+import type { StatusPlan } from "./plan.ts";
 
 /** What `status.loadBalancer.ingress` must say for these addresses: one entry each, with all ports of the Service. */
 export function ingressOf(addresses: readonly IpAddress[], ports: readonly ServicePortFact[]): readonly IngressFact[] {
@@ -23,3 +24,7 @@ export function sameIngress({ ingress }: ServiceFact, wanted: readonly IngressFa
 const samePorts = (a: readonly ServicePortFact[], b: readonly ServicePortFact[]): boolean =>
   a.length === b.length &&
   a.every(({ port, protocol }, index) => port === b[index]!.port && protocol === b[index]!.protocol);
+
+/** Whether nothing need be written: neither status nor annotation. */
+export const saysAlready = ({ service, addresses, ports, vipHost }: Omit<StatusPlan, "isWritten">): boolean =>
+  sameIngress(service, ingressOf(addresses, ports)) && (vipHost === null || service.vipHost === vipHost);

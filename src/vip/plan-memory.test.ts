@@ -188,9 +188,9 @@ describe("PlanMemory", () => {
           sessions: { configured: ["r1"], established: [], upSince: null, downSince: Instant.of(0) },
           ...{ wasFallback: false, stopping: false, keeping: false },
         };
-        for (const [apply, newSlices, isOfSlices] of changes) {
+        for (const [version, [apply, newSlices, isOfSlices]] of changes.entries()) {
           if (isOfSlices) slices = newSlices;
-          snapshot = { ...apply(snapshot), endpoints: fold.fold(slices) };
+          snapshot = { ...apply(snapshot), endpoints: fold.fold(new Map(slices.entries()), version) };
           expect(plan(snapshot, memory)).toEqual(plan(snapshot));
         }
       }),

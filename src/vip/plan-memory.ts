@@ -1,5 +1,5 @@
 import type { Share, View } from "./announce.ts";
-import type { ServiceKey } from "./facts.ts";
+import type { EndpointSliceFact, ServiceFact, ServiceKey } from "./facts.ts";
 import type { Gate } from "./gates.ts";
 import type { Decider } from "./service-election.ts";
 import type { ServiceCase } from "./service-plan.ts";
@@ -13,8 +13,9 @@ import type { Policy } from "./snapshot.ts";
 export class PlanMemory {
   #policy: Policy | null = null;
   #view = "";
-  #shares = new Map<ServiceKey, Remembered>();
-  #next = new Map<ServiceKey, Remembered>();
+  readonly #shares = new Map<ServiceKey, Remembered>();
+  #round = 0;
+  #usedCount = 0;
 
   /** Begins a plan: under another view nothing that is remembered holds. */
   begin(view: View): void {
@@ -24,34 +25,48 @@ export class PlanMemory {
     if (policy !== this.#policy || text !== this.#view) this.#shares.clear();
     this.#policy = policy;
     this.#view = text;
+    this.#round++;
+    this.#usedCount = 0;
   }
 
-  share(one: ServiceCase, make: () => Share): Share {
-    const { key } = one.service;
-    const before = this.#shares.get(key);
-    const remembered = before !== undefined && isSameCase(before.of, one) ? before : { of: one, share: make() };
-    this.#next.set(key, remembered);
-    return remembered.share;
+  /**
+   * The share of the plan before, if all is as it was; null where it has to be made. In single values, as most calls end
+   * here.
+   */
+  recall(
+    service: ServiceFact,
+    slices: readonly EndpointSliceFact[],
+    decider: Decider,
+    decision: Gate | null,
+    poolFailure: string | undefined,
+  ): Share | null {
+    const known = this.#shares.get(service.key);
+    if (known === undefined || known.of.service !== service || known.of.slices !== slices) return null;
+    if (known.of.poolFailure !== poolFailure) return null;
+    if (!isSameGate(known.of.decision, decision) || !isSameDecider(known.of.decider, decider)) return null;
+    known.round = this.#round;
+    this.#usedCount++;
+    return known.share;
+  }
+
+  remember(of: ServiceCase, share: Share): void {
+    this.#usedCount++;
+    this.#shares.set(of.service.key, { of, share, round: this.#round });
   }
 
   /** What was not asked for in this plan is forgotten. */
   end(): void {
-    this.#shares = this.#next;
-    this.#next = new Map();
+    if (this.#shares.size === this.#usedCount) return;
+    for (const [key, { round }] of this.#shares) if (round !== this.#round) this.#shares.delete(key);
   }
 }
 
 interface Remembered {
   readonly of: ServiceCase;
   readonly share: Share;
+  /** The last plan that it was used in. */
+  round: number;
 }
-
-const isSameCase = (a: ServiceCase, b: ServiceCase): boolean =>
-  a.service === b.service &&
-  a.slices === b.slices &&
-  a.poolFailure === b.poolFailure &&
-  isSameGate(a.decision, b.decision) &&
-  isSameDecider(a.decider, b.decider);
 
 const isSameGate = (a: Gate | null, b: Gate | null): boolean =>
   a === b || (a !== null && b !== null && a.open === b.open && a.fact === b.fact && a.hint === b.hint);

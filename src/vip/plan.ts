@@ -17,7 +17,7 @@ import { closed, firstClosed, type Gate, open } from "./gates.ts";
 import { anyInterfaceUp, interfaceGate } from "./interface-gate.ts";
 import { PlanMemory } from "./plan-memory.ts";
 import { controlPlaneAttributes, type PlannedAttributes, RouteBook } from "./route-attributes.ts";
-import { deciderGate, electionGate, electionOn, ServiceElections } from "./service-election.ts";
+import { electionGate, electionOn, ServiceElections } from "./service-election.ts";
 import { entranceGates, isCandidate, planService, type ServiceCase, serviceNodeGate } from "./service-plan.ts";
 import { type LeaseName, leaseText, memberLease, type Path, type Snapshot } from "./snapshot.ts";
 
@@ -58,6 +58,8 @@ export interface StatusPlan {
   readonly ports: readonly ServicePortFact[];
   /** Write the `vipHost` annotation: only where one node alone serves, else all would write it in turn. */
   readonly vipHost: string | null;
+  /** The Service says all of this already. */
+  readonly isWritten: boolean;
 }
 
 export interface Plan {
@@ -131,14 +133,14 @@ class Draft {
     this.view = view;
   }
 
-  add(owner: Owner, share: Share): void {
+  add(share: Share): void {
     for (const vip of share.vips) this.vips.push(vip);
-    for (const { prefix, attributes } of share.routes) this.routes.add(prefix, owner, attributes);
+    for (const route of share.routes) this.routes.add(route);
     for (const address of share.addresses) {
       // Of several owners of an address one that needs no Lease keeps it.
       const earlier = this.addresses.get(address.address);
       const isFree = earlier !== undefined && earlier.heldBy === undefined;
-      this.addresses.set(address.address, isFree ? withoutLease(address) : address);
+      if (!isFree || address.heldBy === undefined) this.addresses.set(address.address, address);
     }
     for (const { address, interfaceIndex } of share.segments) this.segments.set(address, interfaceIndex);
     if (share.status !== null) this.statuses.push(share.status);
@@ -241,7 +243,7 @@ function planControlPlane(draft: Draft): void {
       attributes: controlPlaneAttributes(policy.routing),
     });
   }
-  draft.add("control-plane", share.finish());
+  draft.add(share.finish());
 }
 
 function planServices(draft: Draft, memory: PlanMemory): void {
@@ -268,13 +270,15 @@ function planServices(draft: Draft, memory: PlanMemory): void {
   for (const service of services.values()) {
     if (!isCandidate(service)) continue;
     const decider = elections.deciderOf(service);
-    const one: ServiceCase = {
-      ...{ service, decider, decision: deciderGate(snapshot, decider) },
-      slices: snapshot.endpoints.get(service.key) ?? NO_SLICES,
-      poolFailure: snapshot.poolFailures?.get(service.key),
-    };
-    const share = memory.share(one, () => planService(view, settings, one));
-    draft.add(service.key, share);
+    const decision = elections.decisionOn(decider);
+    const slices = snapshot.endpoints.get(service.key) ?? NO_SLICES;
+    const poolFailure = snapshot.poolFailures?.get(service.key);
+    let share = memory.recall(service, slices, decider, decision, poolFailure);
+    if (share === null) {
+      const one: ServiceCase = { service, slices, decider, decision, poolFailure };
+      memory.remember(one, (share = planService(view, settings, one)));
+    }
+    draft.add(share);
     for (const address of share.guarded) draft.firewall.add(service, address, settings);
     if (decider.kind === "lease" && decider.own && elections.isAdmitted(service))
       draft.stand(decider.lease, share.stands, "service");
@@ -282,5 +286,3 @@ function planServices(draft: Draft, memory: PlanMemory): void {
 }
 
 const NO_SLICES: readonly EndpointSliceFact[] = [];
-
-const withoutLease = ({ heldBy: _, ...address }: AddressPlan): AddressPlan => address;

@@ -29,6 +29,7 @@ export interface ServiceAttributes {
 
 /** Nothing but the prefix. */
 const PLAIN: PlannedAttributes = {};
+const ALL_PLAIN: ServiceAttributes = { attributes: PLAIN, gate: null };
 /** An annotation longer than this is a mistake; no message has room for so many communities. */
 const COMMUNITIES_MAX = 64;
 const REFUSALS_TOLD = 8;
@@ -42,6 +43,7 @@ export function controlPlaneAttributes({ selections }: RoutingPolicy): PlannedAt
 
 /** What a Service asks for by its annotations, as far as that is allowed, and which selectors it fits. */
 export function serviceAttributes(service: ServiceFact, policy: RoutingPolicy): ServiceAttributes {
+  if (service.bgp === null && policy.selections.length === 0) return ALL_PLAIN;
   const known = found.get(service);
   if (known?.policy === policy) return known.result;
   const result = read(service, policy);
@@ -170,24 +172,33 @@ const fits = (service: ServiceFact, { kind, namespaces, services, labels }: Rout
   (services === null || services.includes(service.key)) &&
   Object.entries(labels).every(([key, value]) => service.labels[key] === value);
 
+/** What one owner wants of a route. */
+export interface OwnedRoute {
+  readonly prefix: Prefix;
+  readonly owner: string;
+  readonly attributes: PlannedAttributes;
+}
+
 /** What the owners of each prefix want its route to carry. */
 export class RouteBook {
-  readonly #owners = new Map<Prefix, { readonly owner: string; readonly attributes: PlannedAttributes }[]>();
+  readonly #routes = new Map<Prefix, PlannedAttributes>();
+  /** Nearly every prefix has one owner; where one has more, they are looked for in here. */
+  readonly #all: OwnedRoute[] = [];
 
-  add(prefix: Prefix, owner: string, attributes: PlannedAttributes): void {
-    const owners = this.#owners.get(prefix);
-    if (owners) owners.push({ owner, attributes });
-    else this.#owners.set(prefix, [{ owner, attributes }]);
+  add(route: OwnedRoute): void {
+    this.#all.push(route);
+    this.#routes.set(route.prefix, route.attributes);
   }
 
   /** Owners in the order of their names, as the order in which Services arrive must not change a route. */
   merged(): ReadonlyMap<Prefix, PlannedAttributes> {
-    const routes = new Map<Prefix, PlannedAttributes>();
-    for (const [prefix, owners] of this.#owners) {
-      const ordered = owners.length === 1 ? owners : owners.toSorted((a, b) => (a.owner < b.owner ? -1 : 1));
-      routes.set(prefix, mergeAttributes(ordered.map(({ attributes }) => attributes)));
+    if (this.#routes.size === this.#all.length) return this.#routes;
+    for (const [prefix, owners] of Map.groupBy(this.#all, (route) => route.prefix)) {
+      if (owners.length === 1) continue;
+      const ordered = owners.toSorted((a, b) => (a.owner < b.owner ? -1 : 1));
+      this.#routes.set(prefix, mergeAttributes(ordered.map(({ attributes }) => attributes)));
     }
-    return routes;
+    return this.#routes;
   }
 }
 

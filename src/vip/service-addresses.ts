@@ -50,8 +50,11 @@ function sort(source: string, words: readonly string[]): ServiceAddresses {
   }
   const more = words.length - WORDS_MAX;
   if (more > 0) refused.push({ word: `${more} more`, reason: `a Service can have ${WORDS_MAX} at most` });
-  return { source, addresses, refused };
+  // Kept by the ten thousand: without the room that they grew with.
+  return { source, addresses: addresses.slice(), refused: refused.length === 0 ? NONE_REFUSED : refused };
 }
+
+const NONE_REFUSED: ServiceAddresses["refused"] = [];
 
 /** An annotation may have 256 KiB; each word of it is a line of the status and of the log. */
 const WORDS_MAX = 64;

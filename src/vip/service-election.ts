@@ -43,7 +43,8 @@ export class ServiceElections {
   readonly #snapshot: Snapshot;
   readonly #settings: ServicePolicy;
   readonly #election: ServicePolicy["election"];
-  readonly #global: Decider;
+  readonly #global: Decider & { readonly kind: "lease" };
+  #globalGate: Gate | null = null;
   /** Whether a Service is one of ours at all. */
   readonly isAdmitted: (service: ServiceFact) => boolean;
   #groups: ReadonlyMap<ServiceFact, Group> | null = null;
@@ -58,7 +59,8 @@ export class ServiceElections {
   }
 
   deciderOf(service: ServiceFact): Decider {
-    const { election, onDemand } = { ...this.#settings, election: this.#election };
+    const { onDemand } = this.#settings;
+    const election = this.#election;
     const mayDiffer = election === "per-service" || election === "spread" || onDemand;
     const first = mayDiffer ? this.#groupOf(service).services[0]! : service;
     if (election === "per-service" || (onDemand && first.forcesElection)) return this.#ownLease(service, first);
@@ -69,6 +71,23 @@ export class ServiceElections {
       member: memberLease(this.#settings, this.#snapshot.policy.node),
       chosen: this.#choose(this.#groupOf(service)),
     };
+  }
+
+  /** Whether this node is the one; null where every node is. */
+  decisionOn(decider: Decider): Gate | null {
+    switch (decider.kind) {
+      case "every-node":
+        return null;
+      case "lease":
+        // One gate for all whom the global Lease decides about.
+        return decider === this.#global
+          ? (this.#globalGate ??= electionGate(this.#snapshot, decider.lease))
+          : electionGate(this.#snapshot, decider.lease);
+      case "spread":
+        return spreadGate(this.#snapshot, decider.chosen);
+      case "refused":
+        return decider.gate;
+    }
   }
 
   #ownLease(service: ServiceFact, first: ServiceFact): Decider {
@@ -181,20 +200,6 @@ function leaseNameOf(service: ServiceFact): LeaseName | null {
 
 const misnamedLease = ({ leaseName }: ServiceFact): Gate =>
   closed("election", `annotation kube-vip.io/leaseName is "${leaseName}"`, "write NAME or NAMESPACE/NAME of a Lease");
-
-/** Whether this node is the one; null where every node is. */
-export function deciderGate(snapshot: Snapshot, decider: Decider): Gate | null {
-  switch (decider.kind) {
-    case "every-node":
-      return null;
-    case "lease":
-      return electionGate(snapshot, decider.lease);
-    case "spread":
-      return spreadGate(snapshot, decider.chosen);
-    case "refused":
-      return decider.gate;
-  }
-}
 
 export const usurpedText = (node: string, lease: string): string =>
   `another daemon renews ${lease} under the name ${node}, too`;

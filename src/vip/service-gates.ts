@@ -1,7 +1,7 @@
 import { familyOf, type IpAddress } from "../addr/ip.ts";
 import { countEndpoints } from "./endpoints.ts";
 import type { EndpointSliceFact, ServiceFact } from "./facts.ts";
-import { closed, type Gate, open } from "./gates.ts";
+import { closed, type Gate, open, openAlike } from "./gates.ts";
 import type { ServicePolicy } from "./snapshot.ts";
 
 const UNSET_IS_SERVED = open("class", "spec.loadBalancerClass is unset: served");
@@ -48,7 +48,7 @@ export function endpointGate(
   const { usable, listed } = countEndpoints(slices, family, policy, node);
   const where = policy === "Local" ? `on ${node}` : "in the cluster";
   if (usable > 0)
-    return open(
+    return openAlike(
       "endpoints",
       `${usable} usable IPv${family} ${usable === 1 ? "endpoint" : "endpoints"} ${where} (policy ${policy})`,
     );

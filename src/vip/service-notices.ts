@@ -31,13 +31,15 @@ export function serviceNotices(facts: NoticeFacts, vips: readonly VipPlan[]): re
   const { node, services, poolFailures, conflicts } = facts;
   const speaksForAll = isFirstOfAll(facts);
   const notices: ServiceNotice[] = [];
-  for (const [key, own] of Map.groupBy(vips, ({ owner }) => owner)) {
+  // Of most of ten thousand nothing is to be said: they are not looked at one by one.
+  const told = vips.filter((vip) => isAlone(vip) || isMistaken(vip) || poolFailures?.has(vip.owner) === true);
+  for (const [key, own] of Map.groupBy(told, ({ owner }) => owner)) {
     const service = services.get(key);
     if (service === undefined) continue;
     const add = (reason: ServiceNotice["reason"], lines: readonly string[]): void => {
       if (lines.length > 0) notices.push({ service, reason, message: lines.join("; ") });
     };
-    const alone = own.filter((vip) => vip.announced && (vip.lease !== null || vip.chosen != null));
+    const alone = own.filter(isAlone);
     const path = alone[0]?.path === "l2" ? "ARP and NDP" : "BGP";
     const announced = alone.map(({ address }) => address).join(", ");
     add("Announced", alone.length > 0 ? [`${announced} by node ${node} (${path})`] : []);
@@ -46,10 +48,7 @@ export function serviceNotices(facts: NoticeFacts, vips: readonly VipPlan[]): re
     add(
       "NotAnnounced",
       speaksForAll && poolFailure === undefined
-        ? own.flatMap(({ gates }) => {
-            const gate = firstClosed(gates);
-            return gate !== null && MISTAKES.includes(gate.gate) ? [gate.fact] : [];
-          })
+        ? own.filter(isMistaken).map(({ gates }) => firstClosed(gates)!.fact)
         : [],
     );
     add(
@@ -61,6 +60,14 @@ export function serviceNotices(facts: NoticeFacts, vips: readonly VipPlan[]): re
     );
   }
   return notices;
+}
+
+/** Announced by this node and no other. */
+const isAlone = (vip: VipPlan): boolean => vip.announced && (vip.lease !== null || vip.chosen != null);
+
+function isMistaken({ announced, gates }: VipPlan): boolean {
+  const gate = announced ? null : firstClosed(gates);
+  return gate !== null && MISTAKES.includes(gate.gate);
 }
 
 /** The first by name of the nodes that are ready: all nodes see the same ones, and so only one of them speaks. */

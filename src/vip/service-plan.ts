@@ -4,6 +4,7 @@ import type { EndpointSliceFact, ServiceFact } from "./facts.ts";
 import { EXCLUDE_LABEL } from "./facts.ts";
 import { firewallGate } from "./firewall.ts";
 import { closed, firstClosed, type Gate, open } from "./gates.ts";
+import { saysAlready } from "./ingress.ts";
 import { interfaceGate } from "./interface-gate.ts";
 import { serviceAttributes } from "./route-attributes.ts";
 import { serviceAddresses } from "./service-addresses.ts";
@@ -89,8 +90,13 @@ export function planService(view: View, settings: ServicePolicy, { service, slic
     if (is) announced.push(address);
   }
   if (announced.length > 0 && settings.updateStatus) {
-    const vipHost = elected ? view.policy.node : null;
-    draft.status = { service, addresses: named.addresses, ports: service.ports, vipHost };
+    const wish = {
+      service,
+      addresses: named.addresses,
+      ports: service.ports,
+      vipHost: elected ? view.policy.node : null,
+    };
+    draft.status = { ...wish, isWritten: saysAlready(wish) };
   }
   return draft.finish();
 }
