@@ -16,6 +16,7 @@ export type GateName =
   | "interface"
   | "firewall"
   | "session"
+  | "route"
   | "fallback";
 
 export interface Gate {
