@@ -87,6 +87,22 @@ describe.runIf(needsRoot === null)("a daemon that puts routes into a table", () 
     expect(node.addresses("lo")).not.toContain("10.9.9.9/32");
   }, 60_000);
 
+  it("leaves a route of another program where it is, says that the VIP is not announced, and announces it once that is gone", async () => {
+    node.net.ip("n", "route add 10.9.9.10 dev e0 table 198 proto static");
+    node.net.ip("n", "-6 route add fd09::10 dev e0 table 198 proto static");
+    createService();
+    await start("a");
+    const explained = (): string => node.cli("a", "explain", "default/web").stdout.replaceAll(/\s+/g, " ");
+    await until("the daemon has asked for the routes", () => node.log("a").includes('"event":"route.failed"'), 15_000);
+    expect(explained().match(/does not announce it/g)).toHaveLength(2);
+    expect(explained()).toMatch(/STOP route not in table 198: route 10\.9\.9\.10\/32: another program's route/);
+    expect(lines().match(/proto static/g)).toHaveLength(2);
+    node.net.ip("n", "route del 10.9.9.10 table 198 proto static");
+    node.net.ip("n", "-6 route del fd09::10 table 198 proto static");
+    await until("the routes are ours", () => lines().match(/9\.9\.10 dev lo|::10 dev lo/g)?.length === 2, 5_000);
+    expect(explained()).not.toContain("STOP");
+  }, 60_000);
+
   it("knows what a killed run of its own has left, in any table; a second daemon's routes with the same number it does not touch", async () => {
     const other = { cp_enable: "false", address: "", vipcast_status_socket: node.socket("services") };
     await start("services", other);

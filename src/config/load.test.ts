@@ -548,6 +548,10 @@ describe("routing-table mode", () => {
       false,
       "per-service",
     ]);
+    expect(load({ ...both, vip_leaderelection: "true" }).warnings).toEqual([]);
+    expect(load({ ...TABLE, vip_leaderelection: "true" }).warnings).toEqual([
+      expect.objectContaining({ name: "vip_leaderelection" }),
+    ]);
     const spread = { ...both, vip_leaderelection: "true", vipcast_services_election: "spread" };
     expect(elects(settings(spread))).toEqual([false, "spread"]);
   });

@@ -73,6 +73,11 @@ export function resolve(
       "election.renewDeadlineSeconds",
       "the renew deadline (vip_renewdeadline) leaves less than 2 s until the Lease's duration: a daemon that hangs may keep an elected VIP beside the next holder",
     );
+  if (mode === "table" && config.controlPlane.election && !config.services.enabled)
+    warn(
+      "controlPlane.election",
+      "elects for Services only in mode table: every node whose API server is ready has the control plane's route",
+    );
   return problems === 0 ? settings : null;
 }
 

@@ -171,7 +171,7 @@ export class RouteConverger {
     if (this.#isNoted) return;
     const { note, log } = this.#parts;
     try {
-      note.write([...this.#owned.values()].map(({ isLeft: _, ...noted }) => noted));
+      note.write([...this.#owned.values()].map(noted));
       this.#noteFailure = null;
       this.#isNoted = true;
     } catch (error) {
@@ -183,6 +183,7 @@ export class RouteConverger {
   }
 }
 
+const noted = ({ table, protocol, prefix, lasting }: Owned): NotedRoute => ({ table, protocol, prefix, lasting });
 const keyOf = ({ table, protocol, prefix }: NotedRoute): string => `${table} ${protocol} ${prefix}`;
 const isAt = (route: NotedRoute, { table, protocol }: RouteTablePolicy): boolean =>
   route.table === table && route.protocol === protocol;
