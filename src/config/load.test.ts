@@ -550,7 +550,7 @@ describe("routing-table mode", () => {
     ]);
     expect(load({ ...both, vip_leaderelection: "true" }).warnings).toEqual([]);
     expect(load({ ...TABLE, vip_leaderelection: "true" }).warnings).toEqual([
-      expect.objectContaining({ name: "vip_leaderelection" }),
+      expect.objectContaining({ name: "controlPlane.election" }),
     ]);
     const spread = { ...both, vip_leaderelection: "true", vipcast_services_election: "spread" };
     expect(elects(settings(spread))).toEqual([false, "spread"]);
