@@ -271,4 +271,6 @@ function planServices(draft: Draft, memory: PlanMemory): void {
 
 const NO_SLICES: readonly EndpointSliceFact[] = [];
 
-const withoutLease = ({ heldBy: _, ...address }: AddressPlan): AddressPlan => address;
+const withoutLease = ({ address, prefixLength, interfaceIndex, scopeHost }: AddressPlan): AddressPlan => ({
+  ...{ address, prefixLength, interfaceIndex, scopeHost },
+});
