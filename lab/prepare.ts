@@ -1,9 +1,9 @@
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { command, CommandFailed } from "./rack/command.ts";
-import { birdObstacle } from "./router/bird.ts";
+import { birdObstacle } from "./router/bird-daemon.ts";
 import type { RouterKind } from "./router/driver.ts";
-import { frrObstacle } from "./router/frr.ts";
+import { frrObstacle } from "./router/frr-daemons.ts";
 import { kubeAssets } from "./kube/assets.ts";
 import type { KubeKind } from "./rack/kube-server.ts";
 

@@ -55,6 +55,11 @@ export type NodeName = (typeof NODE_NAMES)[number];
 export const ROUTER_AS = 65_000;
 export const NODE_AS = 65_001;
 
+/** Mode `table`: where the nodes' routing daemons look for routes, kube-vip's defaults. */
+export const VIP_TABLE = 198;
+export const TABLE_PROTOCOL = 248;
+export const MAIN_TABLE = 254;
+
 const lan = (host: number): Address => ({ v4: `10.10.0.${host}`, v6: `fd10::${host}` });
 const mgmt = (host: number): Address => ({ v4: `10.30.0.${host}`, v6: `fd30::${host}` });
 const uplink = (host: number): Address => ({ v4: `10.20.0.${host}`, v6: `fd20::${host}` });

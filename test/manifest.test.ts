@@ -69,6 +69,13 @@ describe("the environment of a manifest", () => {
       settingsFrom({}, { ...common, bgp: "true", localAS: words[2]!, bgpRouterID: words[4]!, bgppeers: words[6]! }),
     );
   });
+  it("for a routing table gives the settings of the flags, those that kube-vip's generator loses among them", () => {
+    const flags = { table: "true", tableID: "254", tableType: "6", routingProtocol: "99", cleanRoutingTable: "true" };
+    const words = Object.entries(flags).flatMap(([flag, value]) => [`--${flag}=${value}`]);
+    const manifest = one(DAEMONSET, ...words);
+    expect(settingsFrom(environmentIn(manifest))).toEqual(settingsFrom({}, { ...common, ...flags }));
+    expect(environmentIn(manifest)).toMatchObject({ vip_arp: "false", vip_routingtable: "true" });
+  });
   it("keeps a dollar sign through the kubelet's replacement", () => {
     const peers = "10.0.0.1:65001:$(HOME)$$x";
     const manifest = one(DAEMONSET, "--bgp", "--bgppeers", peers);
@@ -109,6 +116,7 @@ describe("a pod", () => {
     });
     const bgp = "manifest daemonset --bgp --services --bgppeers 10.0.0.1:1";
     expect(capabilities(bgp)).toEqual([]);
+    expect(capabilities("manifest daemonset --table --services")).toEqual(["NET_ADMIN"]);
     expect(capabilities(`${bgp} --sourceIF eth0`)).toEqual(["NET_RAW"]);
     expect(capabilities(`${bgp} --bgpListen :179`)).toEqual(["NET_BIND_SERVICE"]);
     expect(capabilities(`${bgp} --bgpListen :1790`)).toEqual([]);

@@ -1,6 +1,6 @@
 import { rename, writeFile } from "node:fs/promises";
 import { request } from "node:http";
-import { API_ADDRESS, API_PORT, type Host, WORKLOAD_PORT } from "../topology.ts";
+import { API_ADDRESS, API_PORT, type Host, MAIN_TABLE, TABLE_PROTOCOL, WORKLOAD_PORT } from "../topology.ts";
 import { waitFor } from "../wait.ts";
 import { command } from "./command.ts";
 import type { ContainerStart } from "./manifests.ts";
@@ -68,13 +68,14 @@ export class RackNode {
     await this.#apiFront?.ended;
   }
 
-  startDaemon(): void {
+  /** @param changed  environment that is another than the manifest's, as after an edit of it */
+  startDaemon(changed: Readonly<Record<string, string>> = {}): void {
     const { container, product } = this.#parts;
     this.#daemon = this.#parts.processes.start({
       name: `${this.name}-daemon`,
       host: this.name,
       argv: [...product, ...container.args],
-      env: container.environment,
+      env: { ...container.environment, ...changed },
     });
   }
 
@@ -152,6 +153,27 @@ export class RackNode {
     );
   }
 
+  /** Destinations in a routing table of the node that are the daemon's, in order. */
+  async routesIn(table: number): Promise<readonly string[]> {
+    const namespace = this.#parts.namespaces.name(this.name);
+    const all = await Promise.all(
+      ["-4", "-6"].map((family) => command(["ip", "-n", namespace, family, "-j", "route", "show", "table", "all"])),
+    );
+    return all
+      .flatMap((text) => JSON.parse(text.trim() === "" ? "[]" : text) as readonly KernelRoute[])
+      .filter((route) => (route.table ?? "main") === (table === MAIN_TABLE ? "main" : `${table}`))
+      .filter(({ protocol }) => protocol === `${TABLE_PROTOCOL}`)
+      .map(({ dst }) => dst)
+      .toSorted();
+  }
+
+  /** Somebody on this node takes a route away. */
+  async removeRoute(address: string, table: number): Promise<void> {
+    const namespace = this.#parts.namespaces.name(this.name);
+    const family = address.includes(":") ? "-6" : "-4";
+    await command(["ip", "-n", namespace, family, "route", "del", address, "table", `${table}`]);
+  }
+
   /** Plays kube-proxy: this node accepts connections to the address and answers them, whether or not it is announced. */
   async serve(address: string, on: boolean): Promise<void> {
     const namespace = this.#parts.namespaces.name(this.name);
@@ -181,6 +203,13 @@ export class RackNode {
       onLine: () => {},
     });
   }
+}
+
+/** `ip -j route` leaves the table out of routes of the main one. */
+interface KernelRoute {
+  readonly dst: string;
+  readonly table?: string;
+  readonly protocol?: string;
 }
 
 /** The part of the status document that scenarios look at. */

@@ -1,76 +1,45 @@
-import { existsSync } from "node:fs";
-import { rm, writeFile } from "node:fs/promises";
-import { command } from "../rack/command.ts";
-import type { ManagedProcess, Processes } from "../rack/processes.ts";
+import type { Processes } from "../rack/processes.ts";
 import { addressOn, LAN_INTERFACE, NODE_AS, nodesOf, rackTopology, ROUTER_AS, ROUTER_LAN } from "../topology.ts";
-import { waitFor } from "../wait.ts";
+import { BirdDaemon } from "./bird-daemon.ts";
 import { BFD, type NextHops, type PeeringSettings, type RouterDriver } from "./driver.ts";
-
-const BIRD = "/usr/sbin/bird";
-const BIRDC = "/usr/sbin/birdc";
-
-export function birdObstacle(): string | null {
-  return existsSync(BIRD) ? null : "BIRD is not installed; on Debian: apt-get install --no-install-recommends bird2";
-}
 
 /** The machine's BIRD 2, in the router's namespace. */
 export class BirdRouter implements RouterDriver {
   readonly cli = "birdc";
   readonly kernelProtocol = 12;
-  readonly #processes: Processes;
-  readonly #config: string;
-  readonly #socket: string;
+  readonly #daemon: BirdDaemon;
   #settings: PeeringSettings;
-  #running: ManagedProcess | null = null;
 
   /** @param folder  for the configuration and the control socket */
   constructor(processes: Processes, folder: string, settings: PeeringSettings) {
-    this.#processes = processes;
     this.#settings = settings;
-    this.#config = `${folder}/bird.conf`;
-    this.#socket = `${folder}/bird.ctl`;
+    this.#daemon = new BirdDaemon(processes, "router", folder);
   }
 
-  async start(): Promise<void> {
-    await writeFile(this.#config, birdConfig(this.#settings));
-    // One that was killed has left it, and nobody would answer there.
-    await rm(this.#socket, { force: true });
-    this.#running = this.#processes.start({
-      name: "bird",
-      host: "router",
-      argv: [BIRD, "-f", "-c", this.#config, "-s", this.#socket],
-    });
-    await waitFor("BIRD answers", 10_000, async () => {
-      if (!existsSync(this.#socket)) return false;
-      return (await command([BIRDC, "-s", this.#socket, "show", "status"])).includes("Daemon is up");
-    });
+  start(): Promise<void> {
+    return this.#daemon.start(birdConfig(this.#settings));
   }
 
-  async stop(): Promise<void> {
-    this.#running?.signal("SIGTERM");
-    await this.#running?.ended;
-    this.#running = null;
+  stop(): Promise<void> {
+    return this.#daemon.end("SIGTERM");
   }
 
-  async crash(): Promise<void> {
-    this.#running?.signal("SIGKILL");
-    await this.#running?.ended;
-    this.#running = null;
+  crash(): Promise<void> {
+    return this.#daemon.end("SIGKILL");
   }
 
   async changePassword(password: string): Promise<void> {
     this.#settings = { ...this.#settings, password };
-    await writeFile(this.#config, birdConfig(this.#settings));
-    await command([BIRDC, "-s", this.#socket, "configure"]);
+    await this.#daemon.configure(birdConfig(this.#settings));
   }
 
   async bfdSessionsUp(): Promise<number> {
-    const text = await command([BIRDC, "-s", this.#socket, "show", "bfd", "sessions"]);
+    const text = await this.#daemon.birdc("show", "bfd", "sessions");
     return text.split("\n").filter((line) => / Up /.test(line)).length;
   }
 
   async table(): Promise<NextHops> {
-    return parseBirdTable(await command([BIRDC, "-s", this.#socket, "show", "route"]));
+    return parseBirdTable(await this.#daemon.birdc("show", "route"));
   }
 }
 

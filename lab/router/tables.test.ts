@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { birdConfig, parseBirdTable } from "./bird.ts";
 import { parseKernelRoutes } from "./driver.ts";
+import { birdNodeConfig, frrNodeConfig } from "./node-routing.ts";
 import { frrConfig, parseFrrTable } from "./frr.ts";
 
 describe("tables as routers print them", () => {
@@ -72,6 +73,15 @@ describe("configurations", () => {
     expect(birdConfig()).toContain("neighbor range fd10::/64 as 65001");
     expect(birdConfig().match(/hold time 3; keepalive time 1;/g)).toHaveLength(2);
     expect(birdConfig().match(/merge paths yes/g)).toHaveLength(2);
+  });
+
+  it("the nodes' own read the VIPs' table, and announce what is in it to the router", () => {
+    const address = { v4: "10.10.0.11", v6: "fd10::11" };
+    expect(birdNodeConfig(address).match(/kernel table 198; learn;/g)).toHaveLength(2);
+    expect(birdNodeConfig(address).match(/krt_source = 248/g)).toHaveLength(2);
+    expect(frrNodeConfig(address)).toContain("ip import-table 198");
+    expect(frrNodeConfig(address)).toContain("redistribute table 198");
+    expect(frrNodeConfig(address).match(/redistribute kernel route-map/g)).toHaveLength(2);
   });
 
   it("a password, BFD and help with restarts are there when a scenario asks for them, and only then", () => {

@@ -17,6 +17,7 @@ import { serviceLifecycle } from "./service-lifecycle.ts";
 import { sigkillLoop } from "./sigkill-loop.ts";
 import { split } from "./split.ts";
 import { splitSpread } from "./split-spread.ts";
+import { tableMode } from "./table-mode.ts";
 import { tour } from "./tour.ts";
 
 export const SCENARIOS: readonly Scenario[] = [
@@ -39,4 +40,5 @@ export const SCENARIOS: readonly Scenario[] = [
   mixedRack,
   sigkillLoop,
   scale,
+  tableMode,
 ];

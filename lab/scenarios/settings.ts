@@ -77,6 +77,8 @@ export const autoFlags = (): string[] => [...common(VIPS.onLan), "--mode", "auto
 
 export const arpFlags = (): string[] => ["--interface", LAN_INTERFACE, ...common(VIPS.onLan), "--arp"];
 
+export const tableFlags = (): string[] => ["--interface", "lo", ...common(VIPS.controlPlane), "--table"];
+
 /** Set beside the manifest: kube-vip's generator has no flags for these, so people edit them in. */
 export const bgpEnvironment = {
   bgp_hold_time: `${HOLD_TIME_SECONDS}`,

@@ -42,11 +42,10 @@ export function select(report: StatusReport, wanted: string): VipReport[] {
 }
 
 export function explain(report: StatusReport, vip: VipReport): string {
-  const path = vip.path === "bgp" ? "BGP" : "ARP/NDP";
   const decisive = vip.gates.find((gate) => !gate.open);
   const lines = [
     `${vip.address ?? "(no address)"} of ${vip.owner}`,
-    `  ${report.node} ${vip.announced ? `announces it by ${path}` : "does not announce it"}`,
+    `  ${report.node} ${vip.announced ? `announces it by ${pathText(report, vip)}` : "does not announce it"}`,
     "",
   ];
   for (const gate of vip.gates) {
@@ -56,6 +55,12 @@ export function explain(report: StatusReport, vip: VipReport): string {
   }
   if (decisive?.hint) lines.push("", ...wrap(`To change that: ${decisive.hint}.`, 76).map((line) => `  ${line}`));
   return lines.join("\n");
+}
+
+/** How this node makes the VIP reachable. */
+export function pathText({ routeTable }: StatusReport, { path }: VipReport): string {
+  if (path === "table") return `table ${routeTable?.table}`;
+  return path === "bgp" ? "BGP" : "ARP/NDP";
 }
 
 export function unknown(report: StatusReport, wanted: string): string {

@@ -96,7 +96,7 @@ describe("flags", () => {
     const [program] = [createProgram()];
     const known = new Set(program.options.map(({ long }) => long));
     for (const { flag } of [...options, ...KUBE_VIP_ONLY]) if (flag) expect(known).toContain(`--${flag}`);
-    for (const flag of ["vip", "peerAddress", "peerAS", "peerPass", "multihop", "arp", "bgp"])
+    for (const flag of ["vip", "peerAddress", "peerAS", "peerPass", "multihop", "arp", "bgp", "table"])
       expect(known).toContain(`--${flag}`);
   });
   it("may stand before the command, in pieces, and with an equals sign", async () => {

@@ -16,6 +16,7 @@ const report: StatusReport = {
   startedAt: "2026-01-01T00:00:00.000Z",
   uptimeSeconds: 130,
   fallback: false,
+  routeTable: null,
   kubernetes: { server: "https://10.0.0.1:6443", synced: true, error: null, services: 1, endpointSlices: 1, nodes: 3 },
   apiServerProbe: { state: "ready", detail: "https://127.0.0.1:6443/readyz answers 200" },
   peers: [
@@ -78,6 +79,23 @@ describe("vipcast status", () => {
     );
     const kubernetes = { ...report.kubernetes, synced: false };
     expect(render({ ...without, kubernetes }, "table")).toContain("and the Services are not known");
+  });
+
+  it("names the table in whose routes the VIPs are", () => {
+    const inTable = {
+      ...report,
+      mode: "table" as const,
+      routeTable: { table: 198, protocol: 248, type: "unicast" },
+      vips: report.vips.map((vip) => ({ ...vip, path: "table" as const })),
+    };
+    expect(render(inTable, "wide")).toMatch(/^Mode: +table \(198, protocol 248, unicast\), up/m);
+    expect(render(inTable, "wide")).toContain("by this node, table 198");
+    expect(
+      explain(
+        inTable,
+        inTable.vips.find(({ announced }) => announced)!,
+      ),
+    ).toContain("announces it by table 198");
   });
 
   it("fits into 80 columns and says why a VIP is not here", () => {

@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { stringify } from "yaml";
 import type { PeerReport, StatusReport, VipReport } from "../status/report.ts";
 import { socketOption, withReport } from "./daemon-report.ts";
+import { pathText } from "./explain.ts";
 import { duration, table, wrap } from "./table.ts";
 
 const FORMATS = ["table", "wide", "json", "yaml"] as const;
@@ -68,7 +69,7 @@ function renderText(report: StatusReport, wide: boolean): string {
     ...field("Node", `${report.node}: ${report.role}`),
     ...field(
       "Mode",
-      `${report.mode}${report.fallback ? " (fallback to ARP and NDP)" : ""}, up ${duration(report.uptimeSeconds)}, vipcast ${report.version}`,
+      `${report.mode}${modeNote(report)}, up ${duration(report.uptimeSeconds)}, vipcast ${report.version}`,
     ),
     ...field("Kubernetes", kube.error ?? `${kube.synced ? "in step" : "reading the first lists"} (${kube.server})`),
     ...(probe.state === "off" ? [] : field("API server", `${probe.state}: ${probe.detail}`)),
@@ -76,7 +77,7 @@ function renderText(report: StatusReport, wide: boolean): string {
     "",
     ...(report.peers.length > 0 ? [peerTable(report.peers, wide), ""] : []),
     ...report.peers.flatMap(peerNotes),
-    report.vips.length === 0 ? noVips(kube.synced) : vipTable(report.vips, wide),
+    report.vips.length === 0 ? noVips(kube.synced) : vipTable(report, wide),
   ];
   if (report.leases.length > 0 && wide) {
     lines.push(
@@ -100,6 +101,11 @@ function renderText(report: StatusReport, wide: boolean): string {
     .join("\n")
     .replaceAll(/\n{3,}/g, "\n\n")
     .trimEnd();
+}
+
+function modeNote({ fallback, routeTable }: StatusReport): string {
+  if (routeTable !== null) return ` (${routeTable.table}, protocol ${routeTable.protocol}, ${routeTable.type})`;
+  return fallback ? " (fallback to ARP and NDP)" : "";
 }
 
 function field(name: string, value: string): string[] {
@@ -150,9 +156,9 @@ const noVips = (synced: boolean): string =>
     ? "No VIPs: no control-plane address is set, and no Service asks for one."
     : "No VIPs yet: no control-plane address is set, and the Services are not known.";
 
-function vipTable(vips: readonly VipReport[], wide: boolean): string {
-  const rows = vips.map((vip) => {
-    const why = vip.announced ? `by this node, ${vip.path === "bgp" ? "BGP" : "ARP/NDP"}` : decision(vip);
+function vipTable(report: StatusReport, wide: boolean): string {
+  const rows = report.vips.map((vip) => {
+    const why = vip.announced ? `by this node, ${pathText(report, vip)}` : decision(vip);
     return { address: vip.address ?? "-", owner: vip.owner, here: vip.announced ? "yes" : "no", why };
   });
   const ownerWidth = wide ? Infinity : roomForOwner(Math.max(...rows.map(({ address }) => address.length)));

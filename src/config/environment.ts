@@ -19,7 +19,7 @@ export function printEnvironment(loaded: Loaded): readonly Variable[] {
   const withBgp = settings.bgp !== null;
   const out = new Variables(config);
 
-  out.add("vip_arp", String(settings.mode !== "bgp"));
+  out.add("vip_arp", String(settings.mode === "arp" || settings.mode === "auto"));
   if (settings.mode === "auto") out.add("vipcast_mode", "auto");
   out.always("controlPlane.port");
   out.add("vip_nodename", settings.nodeName);
@@ -37,6 +37,10 @@ export function printEnvironment(loaded: Loaded): readonly Variable[] {
       "election.renewDeadlineSeconds",
       "election.retryPeriodSeconds",
     );
+  if (settings.routeTable !== null) {
+    out.add("vip_routingtable", "true");
+    out.changed(...keysUnder("routingTable"));
+  }
   if (withBgp) {
     out.add("bgp_enable", "true");
     out.changed("services.attachAddresses", "bgp.routerId");
@@ -61,6 +65,7 @@ export function printEnvironment(loaded: Loaded): readonly Variable[] {
     ...options
       .filter(({ key }) => !["mode", "nodeName", "bgp.peers", "kubernetes.kubeconfig"].includes(key))
       .filter(({ key }) => withBgp || !key.startsWith("bgp."))
+      .filter(({ key }) => settings.routeTable !== null || !key.startsWith("routingTable."))
       .map(({ key }) => key),
   );
   return out.list;

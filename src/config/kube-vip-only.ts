@@ -31,20 +31,12 @@ const row = (
 export const KUBE_VIP_ONLY: readonly KubeVipOption[] = [
   // Modes. Ignoring one of them would leave the cluster without its VIP.
   row(
-    "table",
-    "vip_routingtable",
-    "bool",
-    "false",
-    "refused",
-    `asks for routing-table mode, which ${NOT_YET}: use bgp_enable, or vip_arp`,
-  ),
-  row(
     "wireguard",
     "vip_wireguard",
     "bool",
     "false",
     "refused",
-    `asks for WireGuard mode, which ${NOT_YET}: use bgp_enable, or vip_arp`,
+    `asks for WireGuard mode, which ${NOT_YET}: use bgp_enable, vip_routingtable or vip_arp`,
   ),
   row(
     "annotations",
@@ -167,38 +159,6 @@ export const KUBE_VIP_ONLY: readonly KubeVipOption[] = [
     "changes nothing: vipcast folds bursts of events by itself",
   ),
   row(null, "iptables_backend", "text", "", "ignored", "has no effect in kube-vip either"),
-  row(
-    "tableID",
-    "vip_routingtableid",
-    "text",
-    "198",
-    "ignored",
-    "belongs to routing-table mode, which is not yet in vipcast",
-  ),
-  row(
-    "tableType",
-    "vip_routingtabletype",
-    "text",
-    "1",
-    "ignored",
-    "belongs to routing-table mode, which is not yet in vipcast",
-  ),
-  row(
-    "routingProtocol",
-    "vip_routingprotocol",
-    "text",
-    "248",
-    "ignored",
-    "belongs to routing-table mode, which is not yet in vipcast",
-  ),
-  row(
-    "cleanRoutingTable",
-    "vip_cleanroutingtable",
-    "bool",
-    "false",
-    "ignored",
-    "belongs to routing-table mode, which is not yet in vipcast",
-  ),
   row(null, "egress_podcidr", "text", "", "ignored", `belongs to egress, which ${NOT_YET}`),
   row(null, "egress_servicecidr", "text", "", "ignored", `belongs to egress, which ${NOT_YET}`),
   row(

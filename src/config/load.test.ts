@@ -10,6 +10,7 @@ import type { Settings } from "./settings.ts";
 import { setAt, valueAt } from "./tree.ts";
 
 const ARP = { vip_arp: "true", cp_enable: "true", address: "10.0.0.10" };
+const TABLE = { vip_routingtable: "true", cp_enable: "true", address: "10.0.0.10" };
 const PW = { kind: "value", value: "pw" };
 const BGP = { bgp_enable: "true", cp_enable: "true", address: "10.0.0.10", bgp_peers: "10.0.0.1:65001" };
 
@@ -307,6 +308,26 @@ const SAMPLES: Record<string, readonly [readonly [string, unknown], readonly [st
     ["500", 500],
     ["1000", 1000],
   ],
+  "routingTable.table": [
+    ["254", 254],
+    ["1000", 1000],
+  ],
+  "routingTable.protocol": [
+    ["99", 99],
+    ["0", 0],
+  ],
+  "routingTable.type": [
+    ["6", 6],
+    ["2", 2],
+  ],
+  "routingTable.clean": [
+    ["true", true],
+    ["f", false],
+  ],
+  "routingTable.keepOnStop": [
+    ["true", true],
+    ["false", false],
+  ],
   "fallback.delaySeconds": [
     ["0", 0],
     ["2.5", 2.5],
@@ -472,6 +493,8 @@ describe("the mode", () => {
     ["vip_arp", ARP, {}, undefined, "arp"],
     ["bgp_enable", BGP, {}, undefined, "bgp"],
     ["vipcast_mode", { ...BGP, vipcast_mode: "auto" }, {}, undefined, "auto"],
+    ["vip_routingtable", TABLE, {}, undefined, "table"],
+    ["--table", BGP, { table: "true" }, undefined, "table"],
     ["auto beside both switches", { ...BGP, vip_arp: "true", vipcast_mode: "auto" }, {}, undefined, "auto"],
     ["a flag over the environment", { ...BGP }, { arp: "true" }, undefined, "arp"],
     ["the environment over the file", ARP, {}, "mode: bgp", "arp"],
@@ -482,13 +505,55 @@ describe("the mode", () => {
   it("cannot be two at once", () => {
     expect(refusal({ ...BGP, vip_arp: "true" })).toMatch(/^vip_arp and bgp_enable: choose two modes/);
     expect(refusal({ ...ARP, vipcast_mode: "bgp" })).toContain("choose two modes");
+    expect(refusal({ ...ARP, vip_routingtable: "true" })).toMatch(/^vip_arp and vip_routingtable: choose two modes/);
   });
   it("must be chosen", () => {
     expect(refusal({ cp_enable: "true", address: "10.0.0.1" })).toContain("no mode is chosen");
   });
-  it("table and WireGuard are refused", () => {
-    expect(refusal({ ...ARP, vip_routingtable: "true" })).toMatch(/vip_routingtable.*not yet in vipcast/);
+  it("WireGuard is refused", () => {
     expect(refusal({ ...ARP }, { wireguard: "true" })).toMatch(/--wireguard.*not yet in vipcast/);
+  });
+});
+
+describe("routing-table mode", () => {
+  it("has kube-vip's defaults: table 198, protocol 248, unicast, nothing cleaned, nothing left on a stop", () => {
+    expect(settings(TABLE)).toMatchObject({
+      bgp: null,
+      routeTable: { table: 198, protocol: 248, type: "unicast", cleans: false, keepOnStop: false },
+    });
+    expect(settings(ARP).routeTable).toBeNull();
+  });
+
+  it("takes kube-vip's settings, with its rule for protocol 0, and refuses what no kernel would take", () => {
+    const given = {
+      vip_routingtableid: "1000",
+      vip_routingtabletype: "6",
+      vip_routingprotocol: "0",
+      vip_cleanroutingtable: "true",
+      vipcast_routing_table_keep_on_stop: "true",
+    };
+    const routeTable = { table: 1000, protocol: 1, type: "blackhole", cleans: true, keepOnStop: true };
+    expect(settings({ ...TABLE, ...given }).routeTable).toEqual(routeTable);
+    expect(refusal({ ...TABLE, vip_routingtabletype: "5" })).toMatch(/^vip_routingtabletype: must be 1 \(unicast\), 2/);
+    expect(refusal({ ...TABLE, vip_routingtableid: "255" })).toMatch(/^vip_routingtableid: must not be 255/);
+    expect(refusal({ ...TABLE, vip_routingprotocol: "2" })).toMatch(/^vip_routingprotocol: must not be 2/);
+  });
+
+  it("elects as kube-vip: Services by one Lease where election is on, the control plane never", () => {
+    const both = { ...TABLE, svc_enable: "true" };
+    const elects = ({ controlPlane, services }: Settings) => [controlPlane?.elected, services?.election];
+    expect(elects(settings(both))).toEqual([false, "none"]);
+    expect(elects(settings({ ...both, vip_leaderelection: "true" }))).toEqual([false, "global"]);
+    expect(elects(settings({ ...both, vip_leaderelection: "true", svc_election: "true" }))).toEqual([
+      false,
+      "per-service",
+    ]);
+    expect(load({ ...both, vip_leaderelection: "true" }).warnings).toEqual([]);
+    expect(load({ ...TABLE, vip_leaderelection: "true" }).warnings).toEqual([
+      expect.objectContaining({ name: "controlPlane.election" }),
+    ]);
+    const spread = { ...both, vip_leaderelection: "true", vipcast_services_election: "spread" };
+    expect(elects(settings(spread))).toEqual([false, "spread"]);
   });
 });
 

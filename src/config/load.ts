@@ -131,6 +131,7 @@ function chooseMode(names: Names, option: Option): Given | null {
     names.option(option),
     asMode(names.find("arp", ["vip_arp"], "bool"), "arp"),
     asMode(names.find("bgp", ["bgp_enable"], "bool"), "bgp"),
+    asMode(names.find("table", ["vip_routingtable"], "bool"), "table"),
   ].filter((it): it is Given => it !== null);
   const source = chosen.some((it) => it.source === "flag") ? "flag" : "environment";
   const asked = chosen.filter((it) => it.source === source);

@@ -41,7 +41,7 @@ describe("the configuration file", () => {
       "v.yaml:1:22: controlPlane.port: must be a whole number",
     ],
     ["a YAML 1.1 boolean", "services:\n  enabled: yes\n", "v.yaml:2:12: services.enabled: must be true or false"],
-    ["a key without a value", "mode:\n", "v.yaml:1:6: mode: has no value: must be bgp, arp or auto"],
+    ["a key without a value", "mode:\n", "v.yaml:1:6: mode: has no value: must be bgp, arp, auto or table"],
     ["a value for a section", "bgp: 5\n", "v.yaml:1:6: bgp: must be a map of keys and values"],
     ["a list for a section", "bgp: [1]\n", "v.yaml:1:6: bgp: must be a map of keys and values"],
     ["a list", "- a\n", "v.yaml:1:1: must be a map of keys and values (see docs/config.md)"],

@@ -12,6 +12,7 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 const SPECIAL_FLAGS = {
   arp: "bool",
   bgp: "bool",
+  table: "bool",
   vip: "list",
   peerAddress: "text",
   peerAS: "integer",
@@ -22,6 +23,7 @@ const SPECIAL_FLAGS = {
 const SPECIAL_ENVIRONMENT = [
   "vip_arp",
   "bgp_enable",
+  "vip_routingtable",
   "bgp_peeraddress",
   "bgp_peeras",
   "bgp_peerpass",

@@ -1,4 +1,5 @@
 import { familyOf, type IpAddress, isLinkLocal, parseIp } from "../addr/ip.ts";
+import { routeTypeOf } from "../addr/route-type.ts";
 import { resolveDynamic, resolvePeer } from "./resolve-peers.ts";
 import { selectorsOf } from "./resolve-policy.ts";
 import { resolveEtcd } from "./resolve-etcd.ts";
@@ -12,6 +13,7 @@ import type {
   LeaseSettings,
   ListenAddress,
   PeerSettings,
+  RouteTableSettings,
   ServicesSettings,
   Settings,
 } from "./settings.ts";
@@ -36,7 +38,11 @@ export function resolve(
   };
   const { mode } = config;
   if (mode === undefined)
-    complain(["mode"], "no mode is chosen", "set bgp_enable=true, vip_arp=true, or vipcast_mode=auto for both");
+    complain(
+      ["mode"],
+      "no mode is chosen",
+      "set bgp_enable=true, vip_arp=true, vip_routingtable=true, or vipcast_mode=auto for BGP with ARP as fallback",
+    );
   if (!config.controlPlane.enabled && !config.services.enabled)
     complain([], "nothing to announce", "set cp_enable=true, svc_enable=true, or both");
   const settings = {
@@ -50,6 +56,7 @@ export function resolve(
     bgp: mode === "bgp" || mode === "auto" ? resolveBgp(config.bgp, single, complain, warn) : null,
     arp: { intervalMillis: config.arp.intervalMillis },
     fallback: config.fallback,
+    routeTable: mode === "table" ? resolveRouteTable(config) : null,
     kubernetes: {
       kubeconfig: config.kubernetes.kubeconfig ?? null,
       address: config.kubernetes.address ?? null,
@@ -65,6 +72,11 @@ export function resolve(
     warn(
       "election.renewDeadlineSeconds",
       "the renew deadline (vip_renewdeadline) leaves less than 2 s until the Lease's duration: a daemon that hangs may keep an elected VIP beside the next holder",
+    );
+  if (mode === "table" && config.controlPlane.election && !config.services.enabled)
+    warn(
+      "controlPlane.election",
+      "elects for Services only in mode table: every node whose API server is ready has the control plane's route",
     );
   return problems === 0 ? settings : null;
 }
@@ -88,7 +100,8 @@ function resolveControlPlane(config: Config, complain: Report): ControlPlaneSett
     addresses: [...new Set<IpAddress>(controlPlane.addresses)],
     port: controlPlane.port,
     interfaceName: config.interface ?? null,
-    elected: controlPlane.election || config.mode === "arp",
+    // As kube-vip: the routes of all nodes whose API server is ready are there to be used.
+    elected: config.mode === "arp" || (controlPlane.election && config.mode !== "table"),
     lease: leaseOf(controlPlane.leaseName),
     leaseAnnotations: controlPlane.leaseAnnotations,
     balancer: controlPlane.balancer.enabled
@@ -138,7 +151,10 @@ function resolveServices(config: Config, complain: Report): ServicesSettings {
 }
 
 /** kube-vip's rule where nothing is chosen. */
-function resolveServiceElection({ mode, services }: Config, complain: Report): ServicesSettings["election"] {
+function resolveServiceElection(
+  { mode, services, controlPlane }: Config,
+  complain: Report,
+): ServicesSettings["election"] {
   const { election, perServiceElection } = services;
   if (perServiceElection && election !== undefined && election !== "per-service")
     complain(
@@ -152,7 +168,15 @@ function resolveServiceElection({ mode, services }: Config, complain: Report): S
       "in mode arp one node alone can answer for an address",
       "choose global, per-service or spread",
     );
-  return election ?? (perServiceElection ? "per-service" : mode === "arp" ? "global" : "none");
+  if (election !== undefined) return election;
+  if (perServiceElection) return "per-service";
+  return mode === "arp" || (mode === "table" && controlPlane.election) ? "global" : "none";
+}
+
+/** Types were checked when they were read. */
+function resolveRouteTable({ routingTable }: Config): RouteTableSettings {
+  const { table, protocol, type, clean, keepOnStop } = routingTable;
+  return { table, protocol: protocol === 0 ? 1 : protocol, type: routeTypeOf(type)!, cleans: clean, keepOnStop };
 }
 
 function leaseOf(text: string): LeaseSettings {

@@ -23,7 +23,11 @@ export const ControlPlane = z.strictObject({
     env: ["port"],
   }),
   election: named(
-    bool().default(false).describe("BGP: announce only from the node that holds the Lease. ARP elects regardless."),
+    bool()
+      .default(false)
+      .describe(
+        "BGP: announce only from the node that holds the Lease. ARP elects regardless. Mode `table`, as with kube-vip: elect for the Services, while every node that can serves the control plane.",
+      ),
     { form: "bool", flag: "leaderElection", env: ["vip_leaderelection"] },
   ),
   leaseName: named(

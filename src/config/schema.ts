@@ -14,6 +14,7 @@ import { named } from "./option-names.ts";
 import { Bgp } from "./schema-bgp.ts";
 import { ControlPlane } from "./schema-control-plane.ts";
 import { Etcd } from "./schema-etcd.ts";
+import { RouteTable } from "./schema-route-table.ts";
 
 export { DynamicNeighbour, Peer } from "./schema-peer.ts";
 export type { ExportRule } from "./schema-policy.ts";
@@ -46,7 +47,7 @@ const Services = z.strictObject({
       .enum(["none", "global", "per-service", "spread"], { error: "must be none, global, per-service or spread" })
       .optional()
       .describe(
-        "Who announces a Service: every node, the holder of `leaseName`, the holder of a Lease of its own (as `svc_election`), or one of the nodes by hashing. Left out: kube-vip's rule, `none` with BGP and `global` with ARP.",
+        "Who announces a Service: every node, the holder of `leaseName`, the holder of a Lease of its own (as `svc_election`), or one of the nodes by hashing. Left out: kube-vip's rule, `none` with BGP and in mode `table` (there `global` with `controlPlane.election`), `global` with ARP.",
       ),
     { form: "text", flag: "servicesElectionMode", env: ["vipcast_services_election"] },
   ),
@@ -70,7 +71,7 @@ const Services = z.strictObject({
     interfaceName()
       .optional()
       .describe(
-        "Interface for the VIPs of Services; `auto`: the one whose subnet holds the address. Left out: `interface`.",
+        "Interface for the VIPs of Services; `auto`: the one whose subnet holds the address, and `lo` with BGP and in mode `table`. Left out: `interface`.",
       ),
     { form: "text", flag: "serviceInterface", env: ["vip_servicesinterface"] },
   ),
@@ -96,7 +97,7 @@ const Services = z.strictObject({
     flag: "lbClassNameLegacyHandling",
     env: ["lb_class_legacy_handling"],
   }),
-  attachAddresses: named(bool().default(false).describe("BGP: put the VIPs on an interface, too."), {
+  attachAddresses: named(bool().default(false).describe("BGP and mode `table`: put the VIPs on an interface, too."), {
     form: "bool",
     flag: "bgpAttachIPToInterface",
     env: ["bgp_attach_ip_to_interface"],
@@ -185,10 +186,10 @@ export const Config = z
   .strictObject({
     mode: named(
       z
-        .enum(["bgp", "arp", "auto"], { error: "must be bgp, arp or auto" })
+        .enum(["bgp", "arp", "auto", "table"], { error: "must be bgp, arp, auto or table" })
         .optional()
         .describe(
-          "How VIPs are made reachable. `--bgp`, `bgp_enable`, `--arp` and `vip_arp` say the same; `auto` is BGP with ARP as fallback.",
+          "How VIPs are made reachable. `--bgp`, `bgp_enable`, `--arp`, `vip_arp`, `--table` and `vip_routingtable` say the same; `auto` is BGP with ARP as fallback, `table` routes in the kernel for a routing daemon to announce.",
         ),
       { form: "text", flag: "mode", env: ["vipcast_mode"] },
     ),
@@ -201,7 +202,7 @@ export const Config = z
       interfaceName()
         .optional()
         .describe(
-          "Interface that gets the VIPs. Left out: `lo` with BGP, with ARP the one whose subnet holds the address.",
+          "Interface that gets the VIPs. Left out: `lo` with BGP and in mode `table`, with ARP the one whose subnet holds the address.",
         ),
       { form: "text", flag: "interface", env: ["vip_interface"] },
     ),
@@ -231,6 +232,7 @@ export const Config = z
       })
       .prefault({})
       .describe("ARP and NDP."),
+    routingTable: RouteTable.prefault({}).describe("Mode `table`."),
     fallback: z
       .strictObject({
         delaySeconds: named(

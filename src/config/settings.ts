@@ -1,5 +1,6 @@
 import type { Family, IpAddress, Ipv4, Ipv6 } from "../addr/ip.ts";
 import type { Prefix } from "../addr/prefix.ts";
+import type { RouteType } from "../addr/route-type.ts";
 import type {
   ExportSettings,
   GracefulRestartSettings,
@@ -15,8 +16,11 @@ import type {
  * where a value came from. A section that is off is null, and so is a choice that is left to the machine.
  */
 export interface Settings {
-  /** `auto`: BGP, and ARP/NDP by the elected node while no session has been up for `fallback.delaySeconds`. */
-  readonly mode: "bgp" | "arp" | "auto";
+  /**
+   * `auto`: BGP, and ARP/NDP by the elected node while no session has been up for `fallback.delaySeconds`. `table`: routes
+   * in the kernel.
+   */
+  readonly mode: "bgp" | "arp" | "auto" | "table";
   /** Lower case. Identity in Leases, and the node name in EndpointSlices. Null: the host's name. */
   readonly nodeName: string | null;
   /** Length of a VIP's prefix on an interface; routes are announced as /32 and /128 whatever this says. */
@@ -26,7 +30,7 @@ export interface Settings {
   readonly election: ElectionSettings;
   /** Null: elections are by Leases. */
   readonly etcd: EtcdSettings | null;
-  /** Null in mode `arp`. */
+  /** Null in the modes `arp` and `table`. */
   readonly bgp: BgpSettings | null;
   readonly arp: {
     /** Time between two announcements of a VIP that this node holds. */
@@ -39,6 +43,8 @@ export interface Settings {
     /** How long a session must have been up before BGP takes over again. */
     readonly settleSeconds: number;
   };
+  /** Null in other modes than `table`. */
+  readonly routeTable: RouteTableSettings | null;
   readonly kubernetes: KubernetesSettings;
   /** Prometheus; null turns it off. */
   readonly metrics: ListenAddress | null;
@@ -59,6 +65,17 @@ export interface ListenAddress {
   readonly port: number;
 }
 
+export interface RouteTableSettings {
+  readonly table: number;
+  /** Number that our routes carry. */
+  readonly protocol: number;
+  readonly type: RouteType;
+  /** On start, routes of this table and protocol that are not ours go, too. */
+  readonly cleans: boolean;
+  /** A stop of a node in service leaves the routes that every node has for the next start. */
+  readonly keepOnStop: boolean;
+}
+
 /** A Lease. A null namespace is the pod's own (the token's namespace file), and outside a pod `kubernetes.namespace`. */
 export interface LeaseSettings {
   readonly namespace: string | null;
@@ -70,9 +87,9 @@ export interface ControlPlaneSettings {
   readonly addresses: readonly IpAddress[];
   /** Port of the API server. */
   readonly port: number;
-  /** Interface that gets the VIP. Null: `lo` with BGP, the interface whose subnet holds the address with ARP. */
+  /** Interface that gets the VIP. Null: `lo` with BGP and in mode `table`, the interface whose subnet holds the address with ARP. */
   readonly interfaceName: string | null;
-  /** Announce only while holding `lease`. Always true in mode `arp`. */
+  /** Announce only while holding `lease`. Always true in mode `arp`, never in mode `table`. */
   readonly elected: boolean;
   readonly lease: LeaseSettings;
   /** Written to the control-plane Lease. */
@@ -120,9 +137,9 @@ export interface ServicesSettings {
   readonly classOnly: boolean;
   /** Legacy handling serves Services without a class, too. */
   readonly legacyClassHandling: boolean;
-  /** Null and "auto": the interface whose subnet holds the address. */
+  /** Null and "auto": the interface whose subnet holds the address, with BGP and in mode `table` `lo`. */
   readonly interfaceName: string | null;
-  /** Put the VIPs on an interface with BGP, too. */
+  /** Put the VIPs on an interface with BGP and in mode `table`, too. */
   readonly attach: boolean;
   /** Write Service status and annotations. */
   readonly updateStatus: boolean;

@@ -55,6 +55,8 @@ import { PoolController } from "./pools.ts";
 import { Probe } from "./probe.ts";
 import { askAsClient, askUrl } from "./probe-requests.ts";
 import { RestartNoteFile } from "./restart-note.ts";
+import { RouteConverger } from "./route-converger.ts";
+import { RouteNoteFile } from "./route-note.ts";
 import { statusApi, StatusWriter } from "./status-writer.ts";
 import { VERSION } from "./version.ts";
 import { watchSecret } from "./watched-secret.ts";
@@ -157,6 +159,7 @@ export class Manager {
       ...(membership ? { membership } : {}),
       probe,
       speaker: this.#bgp?.speaker ?? null,
+      routes: this.#createRoutes(network),
       isResumed: this.#bgp?.isResumed ?? false,
       ...(this.#bfd ? { bfd: this.#bfd } : {}),
       announcer,
@@ -192,8 +195,9 @@ export class Manager {
    */
   async stop(reason: string): Promise<void> {
     const node = this.#node;
-    const { bgp } = this.#settings;
-    const keepRoutes = bgp?.keepOnStop === true && this.#isStarted && node?.isInService() === true;
+    const { bgp, routeTable } = this.#settings;
+    const keepsOnStop = bgp?.keepOnStop === true || routeTable?.keepOnStop === true;
+    const keepRoutes = keepsOnStop && this.#isStarted && node?.isInService() === true;
     const drainMillis = bgp?.drainMillis ?? 0;
     this.#keepsRules = keepRoutes;
     if (!keepRoutes && drainMillis > 0 && node?.drain()) await pause(drainMillis);
@@ -274,6 +278,14 @@ export class Manager {
       this.#node?.sessionsChanged();
     });
     return bgp;
+  }
+
+  /** Also in other modes: an earlier run may have left routes. */
+  #createRoutes(network: Netlink): RouteConverger {
+    const { routeTable, status } = this.#settings;
+    const note = new RouteNoteFile(status.socketPath);
+    const target = this.#policy.routeTable ?? null;
+    return new RouteConverger({ network, target, cleans: routeTable?.cleans ?? false, note, log: this.#log });
   }
 
   #createProbe(settings: HealthCheckSettings): Probe {

@@ -13,6 +13,7 @@ import type { ServiceNotice } from "../vip/service-notices.ts";
 import type { MembersFact, Policy, ProbeFact } from "../vip/snapshot.ts";
 import type { Elections } from "./elections.ts";
 import type { PoolsStatus } from "./pools.ts";
+import type { RouteConverger } from "./route-converger.ts";
 
 /** One watched kind, reduced to facts. */
 export interface Cache<F> {
@@ -47,6 +48,8 @@ export interface NodeParts {
     peers(): readonly PeerStatus[];
     recorder(peer: string): Recorder | null;
   } | null;
+  /** Absent where no routes are put into the kernel, and none are left there. */
+  readonly routes?: Pick<RouteConverger, "converge" | "failures" | "troubles" | "isRefused">;
   /** Routers may still have the routes of the process before, and keep them until all is known here. */
   readonly isResumed?: boolean;
   /** Absent without BFD. */

@@ -2,6 +2,7 @@ import { pino } from "pino";
 import { describe, expect, it } from "vitest";
 import { VirtualClock } from "../../test/support/virtual-clock.ts";
 import { ip } from "../addr/ip.ts";
+import { hostPrefix, type Prefix } from "../addr/prefix.ts";
 import type { Mac } from "../addr/mac.ts";
 import { Instant } from "../base/time.ts";
 import type { PeerStatus } from "../bgp/session/speaker.ts";
@@ -268,6 +269,53 @@ describe("the loop of a node", () => {
     node.lease({ isHolder: false });
     node.daemon.replan();
     expect(node.happened()).toEqual(["fall silent", "remove 10.0.0.100 from 2"]);
+  });
+
+  it("in mode table puts the route after the address, and takes it away a while before on a stop", () => {
+    const kernel = { refused: new Map<Prefix, string>() };
+    const asked: string[] = [];
+    const table: Policy = { ...unelected, mode: "table", routeTable: { table: 198, protocol: 248, type: "unicast" } };
+    let known = "";
+    const routes: NodeParts["routes"] = {
+      get failures() {
+        return kernel.refused;
+      },
+      troubles: [],
+      isRefused: false,
+      converge(wanted, isComplete) {
+        asked.push(`${[...wanted.keys()].join(" ")}${isComplete ? " complete" : ""}`);
+        const now = JSON.stringify([...kernel.refused]);
+        const isChanged = now !== known && known !== "";
+        known = now;
+        return isChanged;
+      },
+    };
+    const node = rack({ policy: table, speaker: null, routes });
+    node.probe.fact = { state: "pending", detail: "" };
+    node.daemon.replan();
+    node.probe.fact = { state: "ready", detail: "answers 200" };
+    node.daemon.replan();
+    expect(asked.splice(0)).toEqual(["", "10.0.0.100/32 complete"]);
+    expect(node.happened()).toEqual(["add 10.0.0.100 to 1"]);
+    expect(node.daemon.report()).toMatchObject({
+      ...{ mode: "table", routeTable: { table: 198 }, healthy: true },
+      vips: [{ path: "table", announced: true, lease: null }],
+    });
+
+    kernel.refused = new Map([[hostPrefix(VIP), "no such device"]]);
+    node.daemon.replan();
+    expect(node.daemon.report()).toMatchObject({
+      problems: ["route to 10.0.0.100/32 could not be changed: no such device"],
+      vips: [{ announced: false }],
+    });
+    kernel.refused = new Map();
+    node.daemon.replan();
+    asked.splice(0);
+
+    expect(node.daemon.beginStop()).toBe(true);
+    expect([asked.splice(0), node.happened()]).toEqual([[" complete"], []]);
+    node.daemon.finishStop();
+    expect(node.happened()).toEqual(["remove 10.0.0.100 from 1"]);
   });
 
   it("removes what an earlier run left, and nothing that is not ours", () => {

@@ -31,6 +31,7 @@ const UNPROBED: ProbeFact = { state: "pending", detail: "not probed" };
 const EMPTY_PLAN: Plan = {
   vips: [],
   routes: new Map(),
+  tableRoutes: new Map(),
   addresses: new Map(),
   segments: new Map(),
   leases: new Map(),
@@ -187,9 +188,10 @@ export class NodeDaemon {
   beginStop(keep = false): boolean {
     this.#keeping = keep;
     const heard = this.#parts.speaker?.summaries().some((peer) => peer.state === "established") ?? false;
-    for (const { address, path, lease } of this.#plan.vips) {
-      const planned = address !== null && path === "bgp" && lease === null && this.#plan.addresses.get(address);
-      if (heard && planned && !keep) this.#lingering.set(planned.address, planned);
+    for (const { address, path, lease, announced } of this.#plan.vips) {
+      const isHeard = path === "bgp" ? heard : path === "table" && announced;
+      const planned = address !== null && isHeard && lease === null && this.#plan.addresses.get(address);
+      if (planned && !keep) this.#lingering.set(planned.address, planned);
     }
     this.#stopping = true;
     this.replan();
@@ -237,6 +239,7 @@ export class NodeDaemon {
         interface: this.#links.find((link) => link.index === it.interfaceIndex)?.name ?? String(it.interfaceIndex),
       })),
       addressFailures: this.#addresses.failures,
+      routeFailures: this.#parts.routes?.failures ?? new Map(),
       pools: (parts.pools?.status?.usage ?? []).map((it) => ({
         ...it,
         family: `ipv${it.family}`,
@@ -265,7 +268,8 @@ export class NodeDaemon {
     const kept = isWaiting
       ? ["routers keep the routes of the process before until all Services and nodes are known"]
       : [];
-    return [...troubles, ...kept, ...kernel, ...firewall, ...balancer, ...conflicts, ...pools];
+    const routes = this.#parts.routes?.troubles ?? [];
+    return [...troubles, ...kept, ...kernel, ...routes, ...firewall, ...balancer, ...conflicts, ...pools];
   }
 
   /** What was recorded of a peer, as a file; null when there is no such peer. */
@@ -309,6 +313,7 @@ export class NodeDaemon {
       // Before the nodes are known nobody has been asked.
       backends: nodes.synced ? (this.#parts.backends?.facts() ?? null) : null,
       poolFailures: this.#parts.pools?.status?.failures ?? null,
+      tableFailures: this.#parts.routes?.failures ?? new Map(),
       firewallFailure: this.#parts.firewall?.failure ?? null,
       wasFallback: this.#plan.fallback,
       stopping: this.#stopping,
@@ -367,6 +372,7 @@ export class NodeDaemon {
     }
     this.#routesAreComplete ||= next.complete;
     speaker?.setRoutes(next.routes, { complete: this.#routesAreComplete });
+    if (this.#parts.routes?.converge(next.tableRoutes, this.#routesAreComplete)) this.#again = true;
     announcer.setVips(this.#segmentVips(next));
     if (next.settled) this.#addresses.remove(addresses);
     // While addresses may be there whose Services are not known yet, their rules of the run before stay, too.
@@ -390,7 +396,7 @@ export class NodeDaemon {
   /** What the kernel refused is asked for again, ever more rarely while it goes on refusing: nothing else need happen. */
   #tryAgainAt(): Instant | null {
     const now = this.#parts.clock.now();
-    const isRefused = this.#addresses.failures.size > 0;
+    const isRefused = this.#addresses.failures.size > 0 || this.#parts.routes?.isRefused === true;
     this.#refusedSince = isRefused ? (this.#refusedSince ?? now) : null;
     if (this.#kernel.error !== null) return Instant.add(now, TRY_AGAIN_MILLIS);
     if (this.#refusedSince === null) return null;

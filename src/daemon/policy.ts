@@ -17,7 +17,7 @@ export function policyOf(settings: Settings): Policy {
     namespace: wanted.namespace ?? ownNamespace(settings),
     name: wanted.name,
   });
-  const { controlPlane, services } = settings;
+  const { controlPlane, services, routeTable } = settings;
   return {
     node: nodeNameOf(settings),
     mode: settings.mode,
@@ -52,6 +52,7 @@ export function policyOf(settings: Settings): Policy {
       poolLease: services.pools && lease(services.pools.lease),
       enforced: { onlyServicePorts: services.onlyServicePorts, sourceRanges: services.sourceRanges },
     },
+    routeTable: routeTable && { table: routeTable.table, protocol: routeTable.protocol, type: routeTable.type },
     routing: {
       selections: settings.bgp?.routeSelectors ?? [],
       allowed: settings.bgp?.serviceAttributes ?? NOTHING_ALLOWED,

@@ -7,6 +7,7 @@ import type { Recorder } from "../bgp/session/recorder.ts";
 import { writeRecording } from "../bgp/session/recording.ts";
 import type { BfdSessionStatus } from "../bfd/session/session-config.ts";
 import type { IpAddress } from "../addr/ip.ts";
+import type { Prefix } from "../addr/prefix.ts";
 import type { Instant } from "../base/time.ts";
 import type { PeerReport, RecordingFormat, StatusReport } from "../status/report.ts";
 import { firstClosed } from "../vip/gates.ts";
@@ -25,6 +26,7 @@ export interface ReportFacts {
   readonly kubernetes: StatusReport["kubernetes"];
   readonly addresses: StatusReport["addresses"];
   readonly addressFailures: ReadonlyMap<IpAddress, string>;
+  readonly routeFailures: ReadonlyMap<Prefix, string>;
   readonly pools: StatusReport["pools"];
   readonly startedAt: Date;
   readonly startedInstant: Instant;
@@ -47,6 +49,7 @@ export function report(facts: ReportFacts): StatusReport {
     startedAt: facts.startedAt.toISOString(),
     uptimeSeconds: seconds(now - facts.startedInstant),
     fallback: plan.fallback,
+    routeTable: policy.routeTable ?? null,
     backends: (snapshot.backends ?? []).map(({ node, address, probe }) => ({ node, address, ...probe })),
     pools: facts.pools,
     kubernetes: facts.kubernetes,
@@ -196,7 +199,8 @@ function vipReport(vip: VipPlan, snapshot: Snapshot): StatusReport["vips"][numbe
 }
 
 /** Things that somebody should look at; an empty list makes the node healthy. */
-function problemsOf({ snapshot, plan, peers, kubernetes, addressFailures, troubles }: ReportFacts): string[] {
+function problemsOf(facts: ReportFacts): string[] {
+  const { snapshot, plan, peers, kubernetes, addressFailures, routeFailures, troubles } = facts;
   const problems = [...troubles];
   if (kubernetes.error !== null) problems.push(`Kubernetes: ${kubernetes.error}`);
   for (const peer of peers) {
@@ -214,6 +218,7 @@ function problemsOf({ snapshot, plan, peers, kubernetes, addressFailures, troubl
   }
   if (plan.fallback) problems.push("no BGP session: ARP and NDP stand in");
   for (const [address, failure] of addressFailures) problems.push(`${address} could not be set: ${failure}`);
+  for (const [prefix, failure] of routeFailures) problems.push(`route to ${prefix} could not be changed: ${failure}`);
   for (const vip of plan.vips) {
     const gate = firstClosed(vip.gates);
     if (gate?.gate === "address") problems.push(`${vip.owner}: ${gate.fact}`);

@@ -1,6 +1,7 @@
 import type { IpAddress } from "../addr/ip.ts";
 import type { Mac } from "../addr/mac.ts";
 import type { Prefix } from "../addr/prefix.ts";
+import type { RouteType } from "../addr/route-type.ts";
 
 /** A network interface as the kernel reports it. */
 export interface Link {
@@ -39,7 +40,11 @@ export interface Route {
   readonly table: number;
   /** Route protocol number: the ownership mark of routes. */
   readonly protocol: number;
-  /** One or more next hops; several make an equal-cost multipath route. */
+  /** Left out: `unicast`. */
+  readonly type?: RouteType;
+  /** What decides among routes to one prefix. Left out: that of FRR's BGP; 0: what the kernel gives. */
+  readonly metric?: number;
+  /** Several make an equal-cost multipath route; none only where the type names no interface. */
   readonly nextHops: readonly NextHop[];
 }
 
@@ -69,8 +74,9 @@ export interface KernelNetwork {
   /** Gives an address that is there, and ours, a new lifetime from now. */
   extendAddress(address: AddressToAdd): void;
   removeAddress(address: Pick<InterfaceAddress, "interfaceIndex" | "address" | "prefixLength">): void;
+  /** Of all types, each named unless it is `unicast`; without their metrics. */
   routes(filter: { readonly table: number; readonly protocol: number }): readonly Route[];
-  /** Adds the route, or replaces the next hops of the one with the same prefix, table and protocol. */
+  /** Adds the route, or replaces the one with the same prefix, table, protocol and metric. */
   replaceRoute(route: Route): void;
   removeRoute(route: Pick<Route, "prefix" | "table" | "protocol">): void;
   /** Calls `onChange` after links, addresses or routes changed, bursts folded into one call. */

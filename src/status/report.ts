@@ -125,7 +125,7 @@ const Peer = z.strictObject({
 const Vip = z.strictObject({
   owner: z.string().describe('"control-plane", or namespace/name of the Service.'),
   address: z.string().nullable().describe("Null when the Service names no address that can be served."),
-  path: z.enum(["bgp", "l2"]),
+  path: z.enum(["bgp", "l2", "table"]),
   announced: z.boolean().describe("Whether this node announces it."),
   holder: z.string().nullable().describe("Holder of the Lease that decides who announces; null without election."),
   lease: z.string().nullable(),
@@ -149,13 +149,17 @@ export type RecordingFormat = (typeof RECORDING_FORMATS)[number];
 export const StatusReport = z.strictObject({
   version: z.string(),
   node: z.string(),
-  mode: z.enum(["bgp", "arp", "auto"]),
+  mode: z.enum(["bgp", "arp", "auto", "table"]),
   role: z.string().describe("What this node does at the moment, in a few words."),
   healthy: z.boolean().describe("False when something is not as it should be; `problems` says what."),
   problems: z.array(z.string()),
   startedAt: z.string(),
   uptimeSeconds: z.number(),
   fallback: z.boolean().describe("Mode auto: ARP and NDP stand in for BGP."),
+  routeTable: z
+    .strictObject({ table: z.number(), protocol: z.number(), type: z.string() })
+    .nullable()
+    .describe("Mode table: where the routes of VIPs are, for a routing daemon to read; null in other modes."),
   kubernetes: z.strictObject({
     server: z.string(),
     synced: z.boolean(),

@@ -20,6 +20,7 @@ const report: StatusReport = {
   startedAt: "2026-01-01T00:00:00.000Z",
   uptimeSeconds: 1,
   fallback: false,
+  routeTable: null,
   kubernetes: { server: "https://x", synced: true, error: null, services: 0, endpointSlices: 0, nodes: 0 },
   apiServerProbe: { state: "off", detail: "" },
   peers: [

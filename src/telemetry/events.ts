@@ -14,6 +14,11 @@ const EVENTS = {
   "address.added": "info", //         address, interfaceIndex
   "address.removed": "info", //       address, interfaceIndex
   "address.failed": "error", //       address, error
+  "route.added": "info", //           prefix, table, protocol (in the kernel)
+  "route.removed": "info", //         prefix, table, protocol
+  "route.gone": "warn", //            prefix, table, protocol (somebody took it away, or its interface went down)
+  "route.failed": "error", //         prefix, error (when it changes)
+  "route.note-failed": "warn", //     error (when it changes)
   "kernel.unreadable": "error", //    error (logged when it changes)
   "vip.announced": "info", //         owner, address, path
   "vip.withdrawn": "info", //         owner, address, path, gate, reason

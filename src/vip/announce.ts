@@ -1,5 +1,5 @@
 import { familyOf, type IpAddress } from "../addr/ip.ts";
-import { hostPrefix } from "../addr/prefix.ts";
+import { hostPrefix, type Prefix } from "../addr/prefix.ts";
 import { closed, firstClosed, type Gate, open, openAlike } from "./gates.ts";
 import type { AddressPlan, Owner, StatusPlan, VipPlan } from "./plan.ts";
 import type { OwnedRoute, PlannedAttributes } from "./route-attributes.ts";
@@ -11,6 +11,7 @@ import {
   type SessionsFact,
   type Snapshot,
 } from "./snapshot.ts";
+import { routeGate, type TableRoute, tableRoute } from "./table-routes.ts";
 
 /**
  * What all owners of VIPs are judged by alike. A Service's part of the plan follows from this, from the Service, its
@@ -21,19 +22,24 @@ export interface View extends Pick<Snapshot, "policy" | "node" | "interfaces" | 
   readonly fallback: boolean;
   readonly sessions: Pick<SessionsFact, "configured" | "established" | "ends">;
   readonly firewallFailure: string | null;
+  /** Why the kernel has not taken a route of the table. */
+  readonly tableFailures: ReadonlyMap<Prefix, string>;
 }
 
+const NO_FAILURES: View["tableFailures"] = new Map();
+
 export function viewOf(snapshot: Snapshot, path: Path, fallback: boolean): View {
-  const { policy, node, interfaces, stopping, keeping, firewallFailure = null } = snapshot;
+  const { policy, node, interfaces, stopping, keeping, firewallFailure = null, tableFailures = NO_FAILURES } = snapshot;
   const { configured, established, ends } = snapshot.sessions;
   const sessions = { configured, established, ...(ends === undefined ? {} : { ends }) };
-  return { policy, node, interfaces, stopping, keeping, path, fallback, sessions, firewallFailure };
+  return { policy, node, interfaces, stopping, keeping, path, fallback, sessions, firewallFailure, tableFailures };
 }
 
 /** What one owner adds to the plan. */
 export interface Share {
   readonly vips: readonly VipPlan[];
   readonly routes: readonly OwnedRoute[];
+  readonly tableRoutes: readonly TableRoute[];
   readonly addresses: readonly AddressPlan[];
   readonly segments: readonly { readonly address: IpAddress; readonly interfaceIndex: number }[];
   /** Addresses that the firewall is to know of: nothing but its rules is missing, if anything is. */
@@ -60,6 +66,7 @@ export interface Candidate {
 export class ShareDraft {
   readonly vips: VipPlan[] = [];
   readonly routes: OwnedRoute[] = [];
+  readonly tableRoutes: TableRoute[] = [];
   readonly addresses: AddressPlan[] = [];
   readonly segments: Share["segments"][number][] = [];
   readonly guarded: IpAddress[] = [];
@@ -83,11 +90,13 @@ export class ShareDraft {
       this.vips.push({ owner, address, path, announced: admitted, gates: all, lease, ...choice });
       return admitted;
     }
-    // The route is wanted whether or not a session is up: the speaker keeps it ready for the next one.
-    if (admitted) this.routes.push({ prefix: hostPrefix(address), owner, attributes });
-    const session = sessionGate(view, address);
-    const announced = admitted && session.open;
-    this.vips.push({ owner, address, path, announced, gates: [...gates, session], lease, ...choice });
+    // A route is wanted whether or not a session is up: the speaker keeps it ready for the next one.
+    if (admitted && path === "bgp") this.routes.push({ prefix: hostPrefix(address), owner, attributes });
+    const { routeTable } = policy;
+    if (admitted && routeTable) this.tableRoutes.push(tableRoute(address, at, heldBy === null, routeTable));
+    const last = routeTable ? routeGate(view.tableFailures, address, routeTable) : sessionGate(view, address);
+    const announced = admitted && last.open;
+    this.vips.push({ owner, address, path, announced, gates: [...gates, last], lease, ...choice });
     return announced;
   }
 
@@ -97,6 +106,7 @@ export class ShareDraft {
       ...{ status, stands },
       vips: trimmed(this.vips),
       routes: trimmed(this.routes),
+      tableRoutes: trimmed(this.tableRoutes),
       addresses: trimmed(this.addresses),
       segments: trimmed(this.segments),
       guarded: trimmed(this.guarded),
@@ -137,7 +147,7 @@ function judgeSessions({ configured, established }: View["sessions"], family: nu
 
 /** @param elected  another node is to have it: it goes with this daemon, whether that will be back or not */
 export function nodeGate(
-  { stopping, keeping, policy }: Omit<View, "path" | "fallback" | "sessions">,
+  { stopping, keeping, policy }: Pick<View, "stopping" | "keeping" | "policy">,
   elected: boolean,
 ): Gate {
   if (stopping && keeping && !elected) return open("node", "the daemon is stopping, and will be back: the route stays");

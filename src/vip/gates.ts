@@ -18,6 +18,7 @@ export type GateName =
   | "interface"
   | "firewall"
   | "session"
+  | "route"
   | "fallback";
 
 export interface Gate {

@@ -3,7 +3,7 @@ import { prefixContains, prefixOf } from "../addr/prefix.ts";
 import { closed, type Gate, open } from "./gates.ts";
 import type { InterfaceFact, Path, Snapshot } from "./snapshot.ts";
 
-/** Where the address goes: the named interface, `lo` for BGP, or the one whose subnet holds the address. */
+/** Where the address goes: the named interface, `lo` where routes lead to it, or the one whose subnet holds it. */
 export function interfaceGate(
   snapshot: Pick<Snapshot, "interfaces" | "policy">,
   path: Path,
@@ -13,7 +13,7 @@ export function interfaceGate(
   const { interfaces, policy } = snapshot;
   const fixed = wanted !== null && wanted !== "auto";
   const fallbackOnly = policy.mode === "auto" && path === "l2";
-  const connected = path === "bgp" ? null : connectedTo(interfaces, address);
+  const connected = path === "l2" ? connectedTo(interfaces, address) : null;
   if (fallbackOnly && !connected) {
     return {
       gate: closed(
@@ -24,7 +24,7 @@ export function interfaceGate(
       at: null,
     };
   }
-  if (path === "bgp" && (!fixed || policy.mode === "auto")) {
+  if (path !== "l2" && (!fixed || policy.mode === "auto")) {
     const loopback = interfaces.find((it) => it.loopback) ?? null;
     if (!loopback) return { gate: closed("interface", "there is no loopback interface", "bring up lo"), at: null };
     return { gate: open("interface", `on ${loopback.name}`), at: loopback };

@@ -1,6 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { type Family, ip } from "../addr/ip.ts";
+import { hostPrefix } from "../addr/prefix.ts";
 import { Instant } from "../base/time.ts";
 import { EndpointsFold } from "./endpoints.ts";
 import { type EndpointSliceFact, type NodeFact, serviceFact, type ServiceFact, type ServiceKey } from "./facts.ts";
@@ -123,6 +124,9 @@ const change: fc.Arbitrary<(snapshot: Snapshot) => Snapshot> = fc.oneof(
       { index, name: "eth0", up, loopback: false, subnets: [{ address: ip("10.0.0.9"), length: 24 }] },
     ],
   })),
+  fc
+    .constantFrom(new Map(), new Map([[hostPrefix(ip("10.0.0.1")), "no buffer space available"]]))
+    .map((tableFailures) => (it: Snapshot) => ({ ...it, tableFailures })),
   fc.constantFrom(null, "nft: refused").map((firewallFailure) => (it: Snapshot) => ({ ...it, firewallFailure })),
   fc
     .constantFrom(null, new Map([["ns/a", "pool is exhausted"]]))
@@ -135,14 +139,16 @@ const LOOPBACK = { index: 1, name: "lo", up: true, loopback: true, subnets: [] }
 
 const policies: fc.Arbitrary<Policy> = fc
   .record({
-    mode: fc.constantFrom("bgp", "arp", "auto"),
+    mode: fc.constantFrom("bgp", "arp", "auto", "table"),
+    type: fc.constantFrom("unicast", "blackhole"),
     election: fc.constantFrom<ServiceElection[]>("none", "global", "per-service", "spread"),
     onDemand: fc.boolean(),
     attach: fc.boolean(),
   })
-  .map(({ mode, ...rest }) => ({
+  .map(({ mode, type, ...rest }) => ({
     ...{ node: "node-1", mode, fallbackDelayMillis: 0, fallbackSettleMillis: 0 },
     ...{ prefixLengths: { ipv4: 32, ipv6: 128 }, controlPlane: null },
+    routeTable: mode === "table" ? { table: 198, protocol: 248, type } : null,
     services: {
       ...{ namespace: null, className: "kube-vip.io/kube-vip-class", classOnly: false, legacyClassHandling: true },
       ...{

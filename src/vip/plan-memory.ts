@@ -19,9 +19,9 @@ export class PlanMemory {
 
   /** Begins a plan: under another view nothing that is remembered holds. */
   begin(view: View): void {
-    const { policy, ...rest } = view;
+    const { policy, tableFailures, ...rest } = view;
     const { ends } = rest.sessions;
-    const text = JSON.stringify({ ...rest, ends: ends === undefined ? null : [...ends] });
+    const text = JSON.stringify({ ...rest, ends: ends === undefined ? null : [...ends], routes: [...tableFailures] });
     if (policy !== this.#policy || text !== this.#view) this.#shares.clear();
     this.#policy = policy;
     this.#view = text;

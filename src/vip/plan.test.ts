@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { ip, type IpAddress } from "../addr/ip.ts";
+import { hostPrefix } from "../addr/prefix.ts";
 import { Instant } from "../base/time.ts";
 import { groupSlices } from "./endpoints.ts";
 import {
@@ -17,6 +18,7 @@ import type {
   LeaseFact,
   Mode,
   Policy,
+  RouteTablePolicy,
   RoutingPolicy,
   ServicePolicy,
   Snapshot,
@@ -183,6 +185,79 @@ describe("an address at an end of a BGP session", () => {
     expect([...two.routes.keys()]).toEqual([`${LAN}/32`]);
     const arp = webPlan({ sessions, policy: policy("arp", { services }) }, {});
     expect(arp.vips[0]?.gates.find(({ gate }) => gate === "address")?.open).toBe(true);
+  });
+});
+
+describe("a VIP in mode table", () => {
+  const routeTable: RouteTablePolicy = { table: 198, protocol: 248, type: "unicast" };
+  const inTable = (rest: Partial<Policy> = {}): Partial<Snapshot> => ({
+    policy: policy("table", { routeTable, controlPlane, services, ...rest }),
+    services: served(web()),
+    endpoints: slices(4, ready("node-2")),
+    sessions: { configured: [], established: [], upSince: null, downSince: Instant.of(0) },
+  });
+  const run = (rest: Partial<Snapshot> = {}, change: Partial<Policy> = {}): Plan =>
+    plan(snapshot({ ...inTable(change), ...rest }));
+  const routes = ({ tableRoutes }: Plan): string[] =>
+    [...tableRoutes.values()].map(
+      ({ prefix, interfaceIndex, lasting }) => `${prefix} ${interfaceIndex ?? "-"}${lasting ? " lasting" : ""}`,
+    );
+
+  it("is a route of every node that can serve it, and of the control plane an address as well", () => {
+    const result = run();
+    expect(routes(result)).toEqual([`${CP}/32 1 lasting`, `${WEB}/32 1 lasting`]);
+    expect([...result.addresses.keys()]).toEqual([CP]);
+    expect([result.routes.size, result.segments.size, result.leases.size]).toEqual([0, 0, 0]);
+    expect(result.vips.map(({ path, announced, lease }) => [path, announced, lease])).toEqual([
+      ["table", true, null],
+      ["table", true, null],
+    ]);
+    expect(result.vips[1]?.gates.at(-1)?.fact).toBe("unicast in table 198, protocol 248");
+  });
+
+  it("goes with the API server's readiness and with the last endpoint, of policy Local with the node's own", () => {
+    const failed = { state: "failed", detail: "connection refused" } as const;
+    expect(routes(run({ probe: failed }))).toEqual([`${WEB}/32 1 lasting`]);
+    expect(routes(run({ endpoints: new Map() }))).toEqual([`${CP}/32 1 lasting`]);
+    const local = served(web({ externalTrafficPolicy: "Local" }));
+    expect(routes(run({ services: local }))).toEqual([`${CP}/32 1 lasting`]);
+    expect(routes(run({ services: local, endpoints: slices(4, ready("node-1")) }))).toHaveLength(2);
+    expect(routes(run({ stopping: true }))).toEqual([]);
+    expect(routes(run({ stopping: true, keeping: true }))).toHaveLength(2);
+  });
+
+  it("under an election is the holder's alone, and goes with a stop that leaves the others", () => {
+    const elected = { services: { ...services, election: "global" as const } };
+    expect(routes(run({}, elected))).toEqual([`${CP}/32 1 lasting`]);
+    const own = { leases: leases("plndr-svcs-lock", held) };
+    expect(routes(run(own, elected))).toEqual([`${CP}/32 1 lasting`, `${WEB}/32 1`]);
+    expect(routes(run({ ...own, stopping: true, keeping: true }, elected))).toEqual([`${CP}/32 1 lasting`]);
+    const wanted = run({}, elected).leases.get("kube-system/plndr-svcs-lock");
+    expect(wanted).toMatchObject({ stands: true, purpose: "services" });
+  });
+
+  it("leads to the interface that is named while that is up, and to none where the type has none", () => {
+    const onEth0 = { services: { ...services, interfaceName: "eth0" }, controlPlane: null };
+    expect(routes(run({}, onEth0))).toEqual([`${WEB}/32 2 lasting`]);
+    const interfaces = snapshot({}).interfaces.map((it) => ({ ...it, up: it.loopback }));
+    const gone = run({ interfaces }, onEth0);
+    expect([routes(gone), decided(gone)]).toEqual([[], "interface: eth0 is down"]);
+    const blackhole = { ...onEth0, routeTable: { ...routeTable, type: "blackhole" as const } };
+    expect(routes(run({ interfaces }, blackhole))).toEqual([`${WEB}/32 - lasting`]);
+  });
+
+  it("is not announced while the kernel refuses its route, and goes on being wanted", () => {
+    const failure = "route 10.96.7.1/32: another program's route is in its place";
+    const result = run({ tableFailures: new Map([[hostPrefix(WEB), failure]]) }, { controlPlane: null });
+    expect(decided(result)).toBe(`route: not in table 198: ${failure}`);
+    expect([only(result).announced, routes(result), result.statuses]).toEqual([false, [`${WEB}/32 1 lasting`], []]);
+  });
+
+  it("of several owners is lasting as soon as it is for one of them", () => {
+    const shared = web({ annotatedAddresses: [CP] });
+    const elected = { services: { ...services, election: "global" as const } };
+    const both = run({ services: served(shared), leases: leases("plndr-svcs-lock", held) }, elected);
+    expect(routes(both)).toEqual([`${CP}/32 1 lasting`]);
   });
 });
 

@@ -2,16 +2,17 @@
  * The decision: everything known in, everything this node must do out, with the reasons.
  *
  * `plan` is pure and total: equal snapshots give equal plans, and no Service, however odd, can make it throw. Each VIP
- * passes through a list of gates. What a passed VIP leads to depends on the path: routes for BGP, an address and
- * announcements for ARP and NDP. Elections are part of the plan as well: it says which Leases this node stands for, the
- * electors carry that out, and their outcome comes back with the next snapshot.
+ * passes through a list of gates. What a passed VIP leads to depends on the path: routes for BGP or in the kernel, an
+ * address and announcements for ARP and NDP. Elections are part of the plan as well: it says which Leases this node
+ * stands for, the electors carry that out, and their outcome comes back with the next snapshot.
  */
 import type { IpAddress } from "../addr/ip.ts";
 import type { Prefix } from "../addr/prefix.ts";
-import { Instant } from "../base/time.ts";
+import type { Instant } from "../base/time.ts";
 import { nodeGate, type Share, ShareDraft, type View, viewOf } from "./announce.ts";
 import { type BalancerPlan, planBalancer } from "./balancer.ts";
 import type { EndpointSliceFact, ServiceFact, ServiceKey, ServicePortFact } from "./facts.ts";
+import { anticipatesFallback, judgeFallback } from "./fallback.ts";
 import { FirewallBook, type FirewallPlan } from "./firewall.ts";
 import { closed, firstClosed, type Gate, open } from "./gates.ts";
 import { anyInterfaceUp, interfaceGate } from "./interface-gate.ts";
@@ -19,7 +20,8 @@ import { PlanMemory } from "./plan-memory.ts";
 import { controlPlaneAttributes, type PlannedAttributes, RouteBook } from "./route-attributes.ts";
 import { electionGate, electionOn, ServiceElections } from "./service-election.ts";
 import { entranceGates, isCandidate, planService, type ServiceCase, serviceNodeGate } from "./service-plan.ts";
-import { type LeaseName, leaseText, memberLease, type Path, type Snapshot } from "./snapshot.ts";
+import { type LeaseName, leaseText, memberLease, type Path, type Snapshot, usesSegment } from "./snapshot.ts";
+import { type TableRoute, TableRouteBook } from "./table-routes.ts";
 
 export type Owner = "control-plane" | ServiceKey;
 
@@ -65,6 +67,8 @@ export interface StatusPlan {
 export interface Plan {
   readonly vips: readonly VipPlan[];
   readonly routes: ReadonlyMap<Prefix, PlannedAttributes>;
+  /** Routes in this node's kernel; of mode `table` only. */
+  readonly tableRoutes: ReadonlyMap<Prefix, TableRoute>;
   readonly addresses: ReadonlyMap<IpAddress, AddressPlan>;
   /** Addresses that ARP and NDP announce, with the interface. */
   readonly segments: ReadonlyMap<IpAddress, number>;
@@ -85,7 +89,8 @@ export interface Plan {
 /** @param memory  of the plans before: what has not changed is not made again */
 export function plan(snapshot: Snapshot, memory = new PlanMemory()): Plan {
   const { fallback, replanAt } = judgeFallback(snapshot);
-  const path: Path = snapshot.policy.mode === "arp" || fallback ? "l2" : "bgp";
+  const { mode } = snapshot.policy;
+  const path: Path = mode === "table" ? "table" : mode === "arp" || fallback ? "l2" : "bgp";
   const draft = new Draft(snapshot, viewOf(snapshot, path, fallback));
   memory.begin(draft.view);
   planControlPlane(draft);
@@ -94,32 +99,13 @@ export function plan(snapshot: Snapshot, memory = new PlanMemory()): Plan {
   return draft.finish(replanAt);
 }
 
-/** BGP must have been gone for the configured time, and be back for a while before it gets the VIPs back. */
-function judgeFallback({ policy, sessions, wasFallback, now }: Snapshot): {
-  fallback: boolean;
-  replanAt: Instant | null;
-} {
-  if (policy.mode !== "auto") return { fallback: false, replanAt: null };
-  if (sessions.upSince !== null) {
-    if (!wasFallback) return { fallback: false, replanAt: null };
-    const settledAt = Instant.add(sessions.upSince, policy.fallbackSettleMillis);
-    return now >= settledAt ? { fallback: false, replanAt: null } : { fallback: true, replanAt: settledAt };
-  }
-  if (wasFallback || sessions.downSince === null) return { fallback: wasFallback, replanAt: null };
-  const dueAt = Instant.add(sessions.downSince, policy.fallbackDelayMillis);
-  return now >= dueAt ? { fallback: true, replanAt: null } : { fallback: false, replanAt: dueAt };
-}
-
-/** The election is over when the delay is: who has no session stands at once, and acts when the fallback begins. */
-const anticipatesFallback = ({ policy, sessions }: Snapshot): boolean =>
-  policy.mode === "auto" && sessions.upSince === null;
-
 /** The plan while it is being made. */
 class Draft {
   readonly snapshot: Snapshot;
   readonly view: View;
   readonly vips: VipPlan[] = [];
   readonly routes = new RouteBook();
+  readonly tableRoutes = new TableRouteBook();
   readonly addresses = new Map<IpAddress, AddressPlan>();
   readonly segments = new Map<IpAddress, number>();
   readonly leases = new Map<string, LeasePlan>();
@@ -136,6 +122,7 @@ class Draft {
   add(share: Share): void {
     for (const vip of share.vips) this.vips.push(vip);
     for (const route of share.routes) this.routes.add(route);
+    for (const route of share.tableRoutes) this.tableRoutes.add(route);
     for (const address of share.addresses) {
       // Of several owners of an address one that needs no Lease keeps it.
       const earlier = this.addresses.get(address.address);
@@ -165,6 +152,7 @@ class Draft {
     return {
       vips: this.vips,
       routes: this.routes.merged(),
+      tableRoutes: this.tableRoutes.routes,
       addresses: this.addresses,
       segments: this.segments,
       leases: this.leases,
@@ -217,7 +205,7 @@ function planControlPlane(draft: Draft): void {
       : closed("api-server", probe.detail, "start or repair the API server on this node");
   const node = nodeGate(view, elected);
   // In mode `auto` the Lease is for the segment only; with a session up nobody needs it.
-  if (settings.elected || policy.mode !== "bgp") {
+  if (settings.elected || usesSegment(policy.mode)) {
     const interfaceIsUp = settings.addresses.some(
       (address) => interfaceGate(view, view.path, address, settings.interfaceName).gate.open,
     );
@@ -251,7 +239,7 @@ function planServices(draft: Draft, memory: PlanMemory): void {
   if (!settings) return;
   const { snapshot, view } = draft;
   const { policy, services } = snapshot;
-  const canServe = serviceNodeGate(view, settings, true).open && (view.path === "bgp" || anyInterfaceUp(view));
+  const canServe = serviceNodeGate(view, settings, true).open && (view.path !== "l2" || anyInterfaceUp(view));
   if (settings.poolLease) draft.stand(settings.poolLease, nodeGate(view, true).open, "pools");
   const election = electionOn(view.path, settings);
   // The global Lease is stood for even without Services: kube-vip does, and a takeover then needs no first write.

@@ -18,7 +18,7 @@ import {
  * Who announces a Service. Which of the four ways it is follows from the configuration, and for a single Service from
  * its annotations:
  *
- * - every node that can (BGP without election);
+ * - every node that can (by routes, without election);
  * - the holder of a Lease: one for all Services, one for each, or one that several Services name;
  * - `spread`: the node that rendezvous hashing gives the Service's addresses to, among the live members. Nobody asks
  *   anybody: all nodes see the same members, nodes and endpoints, and so come to the same result.
@@ -110,7 +110,7 @@ export class ServiceElections {
   }
 }
 
-/** On a segment one node alone can answer, also where BGP would let every node announce. */
+/** On a segment one node alone can answer, also where routes would let every node announce. */
 export const electionOn = (path: Path, { election }: ServicePolicy): ServicePolicy["election"] =>
   path === "l2" && election === "none" ? "global" : election;
 

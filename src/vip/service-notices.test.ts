@@ -38,6 +38,9 @@ describe("what is said of a Service", () => {
     expect(told(seen({}), [vip({ lease: null, path: "bgp", chosen: "n1" })])).toEqual([
       "Announced: 10.0.0.1 by node n1 (BGP)",
     ]);
+    expect(told(seen({}), [vip({ path: "table" })])).toEqual([
+      "Announced: 10.0.0.1 by node n1 (a route in its kernel)",
+    ]);
     expect(told(seen({}), [vip({ announced: false })])).toEqual([]);
   });
 

@@ -1,6 +1,7 @@
 import type { NodeFact, ServiceFact } from "./facts.ts";
 import { firstClosed, type GateName } from "./gates.ts";
 import type { VipPlan } from "./plan.ts";
+import type { Path } from "./snapshot.ts";
 
 /** What is to be said of a Service to whoever looks at it with kubectl. */
 export interface ServiceNotice {
@@ -19,6 +20,8 @@ export interface NoticeFacts {
   /** MAC of another host that claims a VIP of ours, by address. */
   readonly conflicts: ReadonlyMap<string, string>;
 }
+
+const PATHS = { bgp: "BGP", l2: "ARP and NDP", table: "a route in its kernel" } as const satisfies Record<Path, string>;
 
 /** Gates that are closed by what the Service says: its owner can change it. All others come and go by themselves. */
 const MISTAKES: readonly GateName[] = ["address", "attributes"];
@@ -40,7 +43,7 @@ export function serviceNotices(facts: NoticeFacts, vips: readonly VipPlan[]): re
       if (lines.length > 0) notices.push({ service, reason, message: lines.join("; ") });
     };
     const alone = own.filter(isAlone);
-    const path = alone[0]?.path === "l2" ? "ARP and NDP" : "BGP";
+    const path = PATHS[alone[0]?.path ?? "bgp"];
     const announced = alone.map(({ address }) => address).join(", ");
     add("Announced", alone.length > 0 ? [`${announced} by node ${node} (${path})`] : []);
     const poolFailure = poolFailures?.get(key);

@@ -1,4 +1,5 @@
 import type { IpAddress } from "../addr/ip.ts";
+import { namesInterface } from "../addr/route-type.ts";
 import { nodeGate, type Share, ShareDraft, type View } from "./announce.ts";
 import type { EndpointSliceFact, ServiceFact } from "./facts.ts";
 import { EXCLUDE_LABEL } from "./facts.ts";
@@ -73,7 +74,7 @@ export function planService(view: View, settings: ServicePolicy, { service, slic
     ];
     const wanted = service.serviceInterface ?? settings.interfaceName;
     const { gate, at } = interfaceGate(view, view.path, address, wanted);
-    if (view.path === "l2" || settings.attach) gates.push(gate);
+    if (settings.attach || needsInterface(view)) gates.push(gate);
     draft.stands ||= firstClosed(gates) === null;
     if (of.decision) gates.push(of.decision);
     const { attributes, gate: attributesGate } = serviceAttributes(service, view.policy.routing);
@@ -109,6 +110,10 @@ const unnamed = (poolFailure: string | undefined): Gate =>
       ? "set the annotation kube-vip.io/loadbalancerIPs"
       : "extend the pool in its ConfigMap, or set the annotation kube-vip.io/loadbalancerIPs",
   );
+
+function needsInterface({ path, policy: { routeTable } }: View): boolean {
+  return path === "l2" || (path === "table" && routeTable != null && namesInterface(routeTable.type));
+}
 
 /** A route to an end of a session would leave that session without a next hop, or take the router's own traffic. */
 function addressGate({ path, sessions }: View, address: IpAddress, source: string | null): Gate {

@@ -1,14 +1,22 @@
 import type { Family, IpAddress } from "../addr/ip.ts";
+import type { Prefix } from "../addr/prefix.ts";
+import type { RouteType } from "../addr/route-type.ts";
 import type { Instant } from "../base/time.ts";
 import type { EndpointsByService } from "./endpoints.ts";
 import type { BackendFact, BalancerPolicy } from "./balancer.ts";
 import type { NodeFact, ServiceFact, ServiceKey } from "./facts.ts";
 
-/** `auto`: BGP while a session is up, ARP and NDP by the elected node when none has been for the configured time. */
-export type Mode = "bgp" | "arp" | "auto";
+/**
+ * `auto`: BGP while a session is up, ARP and NDP by the elected node when none has been for the configured time.
+ * `table`: routes in a table of this node's kernel, which a routing daemon beside this one announces.
+ */
+export type Mode = "bgp" | "arp" | "auto" | "table";
 
-/** How a VIP is made reachable: by routes, or by answers on the segment. */
-export type Path = "bgp" | "l2";
+/** How a VIP is made reachable: by announced routes, by answers on the segment, or by routes in the kernel. */
+export type Path = "bgp" | "l2" | "table";
+
+/** Whether one node alone may have to answer for an address. */
+export const usesSegment = (mode: Mode): boolean => mode === "arp" || mode === "auto";
 
 export interface LeaseName {
   readonly namespace: string;
@@ -39,6 +47,16 @@ export interface Policy {
   readonly controlPlane: ControlPlanePolicy | null;
   readonly services: ServicePolicy | null;
   readonly routing: RoutingPolicy;
+  /** Mode `table` only. */
+  readonly routeTable?: RouteTablePolicy | null;
+}
+
+/** Where routes of VIPs go, and what they look like. */
+export interface RouteTablePolicy {
+  readonly table: number;
+  /** What tells them from the routes of others. */
+  readonly protocol: number;
+  readonly type: RouteType;
 }
 
 /** What routes carry, and may carry. */
@@ -69,10 +87,10 @@ export interface AllowedAttributes {
 
 export interface ControlPlanePolicy {
   readonly addresses: readonly IpAddress[];
-  /** Elect also with BGP; ARP elects regardless. */
+  /** Elect also with BGP; ARP elects regardless, mode `table` never. */
   readonly elected: boolean;
   readonly lease: LeaseName;
-  /** Null: `lo` for BGP, the interface whose subnet holds the address for ARP. */
+  /** Null: `lo` for BGP and in mode `table`, the interface whose subnet holds the address for ARP. */
   readonly interfaceName: string | null;
   /** Whether the local API server must be ready. */
   readonly probed: boolean;
@@ -89,14 +107,14 @@ export interface ServicePolicy {
   readonly className: string;
   readonly classOnly: boolean;
   readonly legacyClassHandling: boolean;
-  /** "none" is for BGP only. */
+  /** "none" is not for ARP. */
   readonly election: ServiceElection;
   /** A Service may ask for a Lease of its own. */
   readonly onDemand: boolean;
   readonly lease: LeaseName;
   /** Null or "auto": the interface whose subnet holds the address. */
   readonly interfaceName: string | null;
-  /** Put the VIPs of Services on an interface in BGP mode, too. */
+  /** Put the VIPs of Services on an interface with routes, too. */
   readonly attach: boolean;
   readonly updateStatus: boolean;
   /** Nodes with the exclude label serve no Services. Left out: the label means nothing, as to kube-vip. */
@@ -190,6 +208,8 @@ export interface Snapshot {
   readonly poolFailures?: ReadonlyMap<string, string> | null;
   /** Why the kernel has not taken the rules about VIPs. Left out: it has. */
   readonly firewallFailure?: string | null;
+  /** Why the kernel has not taken a route of the table. Left out: it has taken all. */
+  readonly tableFailures?: ReadonlyMap<Prefix, string>;
   /** Whether the fallback of mode `auto` was active in the plan before this one. */
   readonly wasFallback: boolean;
   /** The daemon is stopping: nothing may be announced any more, except as `keeping` says. */

@@ -136,15 +136,16 @@ function securityContext(settings: Settings): object {
 }
 
 function capabilities({ mode, controlPlane, services, bgp }: Settings): string[] {
-  const l2 = mode !== "bgp";
+  const l2 = mode === "arp" || mode === "auto";
+  const routes = mode === "table";
   const addresses = controlPlane !== null || (services?.attach ?? false);
   const rules = services !== null && (services.onlyServicePorts || services.sourceRanges);
   const bound = bgp?.peers.some((peer) => peer.sourceInterface !== null) ?? false;
   const bfd = bgp !== null && [...bgp.peers, ...bgp.dynamicNeighbours].some((it) => it.bfd !== null);
   const lowPort = bgp !== null && bgp.listen !== null && bgp.listen.port < 1024;
   return [
-    // Addresses on interfaces, and rules of nftables.
-    ...(l2 || addresses || rules ? ["NET_ADMIN"] : []),
+    // Addresses on interfaces, routes, and rules of nftables.
+    ...(l2 || routes || addresses || rules ? ["NET_ADMIN"] : []),
     // Frames of ARP and NDP; binding a socket to a device.
     ...(l2 || addresses || bound ? ["NET_RAW"] : []),
     ...(lowPort ? ["NET_BIND_SERVICE"] : []),

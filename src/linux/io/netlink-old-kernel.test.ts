@@ -112,7 +112,7 @@ describe("a kernel that keeps no mark on IPv6 addresses", () => {
     kernel.routes = [
       { ...route, table: 255 },
       { ...route, protocol: 2 },
-      { ...route, type: 6 },
+      { ...route, type: 9 },
       { ...route, flags: 0x200 },
     ].map(encodeRoute);
     const bridge = encodeRoute(route);

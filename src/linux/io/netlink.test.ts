@@ -312,9 +312,37 @@ describe.runIf(!needsRoot)("the kernel's network through rtnetlink", () => {
     expect(shown("route show proto 202")).toBe("10.200.0.1 via inet6 fd00::2 dev e0");
     expect(network.routes(ROUTE)[0]!.nextHops).toEqual([{ via: "fd00::2", interfaceIndex: index["e0"] }]);
     network.replaceRoute({ ...ROUTE, nextHops: [{ interfaceIndex: index["e0"]! }] });
-    expect(shown("route show proto 202")).toBe("10.200.0.1 dev e0 scope link");
+    expect(shown("route show proto 202")).toBe("10.200.0.1 dev e0");
     network.removeRoute(ROUTE);
     expect(() => network.replaceRoute({ ...ROUTE, nextHops: [] })).toThrow(RangeError);
+  });
+
+  it("puts routes of every type into a table of one's own, of either family, with the kernel's metric", () => {
+    const device = [{ interfaceIndex: index["e0"]! }];
+    const types = [
+      ["unicast", device],
+      ["local", device],
+      ["blackhole", []],
+      ["unreachable", []],
+      ["prohibit", []],
+    ] as const;
+    for (const target of ["10.200.0.9/32", "fd00:200::9/128"]) {
+      const family = target.includes(":") ? "-6 " : "";
+      const route = { prefix: prefix(target), table: 198, protocol: 202 };
+      for (const [type, nextHops] of types) {
+        network.replaceRoute({ ...route, type, metric: 0, nextHops });
+        const shown = lan.ip("a", `${family}route show table 198`);
+        expect(shown).toMatch(new RegExp(`^${type === "unicast" ? "" : `${type} `}${target.replace(/\/.*/, "")} `));
+        expect(shown.includes("metric 1024")).toBe(family !== "");
+        const [listed, ...others] = network.routes(route);
+        expect(others).toEqual([]);
+        expect(listed).toMatchObject({ ...route, ...(type === "unicast" ? {} : { type }) });
+        if (nextHops.length > 0) expect(listed!.nextHops).toEqual(nextHops);
+        network.removeRoute(route);
+        expect(network.routes(route)).toEqual([]);
+      }
+      expect(() => network.replaceRoute({ ...route, type: "blackhole", nextHops: device })).toThrow(RangeError);
+    }
   });
 
   it("sees only routes of the asked table and protocol, and removes only those", () => {

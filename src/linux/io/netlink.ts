@@ -1,5 +1,6 @@
 import { constants } from "node:os";
 import { bitsOf, familyOf, isIpv4 } from "../../addr/ip.ts";
+import { namesInterface, ROUTE_TYPES, routeTypeOf } from "../../addr/route-type.ts";
 import { macFromBytes } from "../../addr/mac.ts";
 import {
   type AddressToAdd,
@@ -20,7 +21,7 @@ import {
 } from "../wire/address.ts";
 import { ARPHRD_ETHERNET, decodeLink, encodeLinkQuery, IFF, type LinkMessage, OPER_STATE } from "../wire/link.ts";
 import { FLAG, RTM } from "../wire/message.ts";
-import { decodeRoute, encodeRoute, encodeRouteQuery, RTM_F_CLONED, RTN_UNICAST } from "../wire/route.ts";
+import { decodeRoute, encodeRoute, encodeRouteQuery, RTM_F_CLONED } from "../wire/route.ts";
 import { NetlinkSocket } from "./netlink-socket.ts";
 import { watchNetlink } from "./netlink-watch.ts";
 
@@ -140,24 +141,28 @@ export class Netlink implements KernelNetwork {
         .map(decodeRoute)
         .filter((route) => route !== null)
         .filter((route) => route.table === filter.table && route.protocol === filter.protocol)
-        .filter((route) => route.type === RTN_UNICAST && (route.flags & RTM_F_CLONED) === 0)
-        .map(({ prefix, table, protocol, nextHops }) => ({ prefix, table, protocol, nextHops })),
+        .filter((route) => (route.flags & RTM_F_CLONED) === 0)
+        .flatMap(({ prefix, table, protocol, type: number, nextHops }): readonly Route[] => {
+          const type = routeTypeOf(number);
+          if (type === null) return [];
+          return [{ prefix, table, protocol, nextHops, ...(type === "unicast" ? {} : { type }) }];
+        }),
     );
   }
 
   replaceRoute(route: Route): void {
-    const { prefix, table, protocol, nextHops } = route;
-    if (nextHops.length === 0) throw new RangeError(`a route needs a next hop: ${prefix}`);
-    const direct = nextHops.every((hop) => hop.via === undefined);
+    const { prefix, table, protocol, type = "unicast", metric = ROUTE_PRIORITY, nextHops } = route;
+    if (namesInterface(type) !== nextHops.length > 0)
+      throw new RangeError(`${nextHops.length > 0 ? "no" : "a"} next hop is needed: ${type} ${prefix}`);
     const payload = encodeRoute({
       prefix,
       table,
       protocol,
-      // What is reached without a gateway is on the link; IPv6 has no such notion and ignores it.
-      scope: direct ? SCOPE.link : SCOPE.universe,
-      type: RTN_UNICAST,
+      // The kernel takes no other scope of what is this machine's own. IPv6 has no such notion and ignores it.
+      scope: type === "local" ? SCOPE.host : SCOPE.universe,
+      type: ROUTE_TYPES[type],
       flags: 0,
-      priority: ROUTE_PRIORITY,
+      priority: metric,
       nextHops,
     });
     const put = (flags: number, tolerated: readonly number[]): boolean =>
@@ -229,7 +234,7 @@ export class Netlink implements KernelNetwork {
 /** Fields that the kernel does not compare when it looks for the address to delete. */
 const ANY_ADDRESS = { flags: 0, scope: 0, protocol: 0, label: "", lifetime: null } as const;
 
-/** Our routes' metric: what FRR gives to BGP, behind any route that was set by hand without one. */
+/** A route's metric unless it has one: what FRR gives to BGP, behind any route that was set by hand without one. */
 const ROUTE_PRIORITY = 20;
 
 const labelSuffix = (mark: number): string => `:v${mark.toString(16).padStart(2, "0")}`;

@@ -13,19 +13,19 @@ import {
 } from "./message.ts";
 import { NativeReader, NativeWriter } from "./native-bytes.ts";
 
-/** RTM_NEWROUTE and RTM_DELROUTE of unicast routes (rtnetlink(7), linux/rtnetlink.h). */
+/** RTM_NEWROUTE and RTM_DELROUTE (rtnetlink(7), linux/rtnetlink.h). */
 export interface RouteMessage {
   readonly prefix: Prefix;
   readonly table: number;
   readonly protocol: number;
   readonly scope: number;
-  /** RTN_*: 1 is unicast, 0 matches any in a deletion. */
+  /** RTN_*; 0 matches any in a deletion. */
   readonly type: number;
   /** RTM_F_* */
   readonly flags: number;
   /** Metric; 0 leaves it to the kernel, and matches any in a deletion. */
   readonly priority: number;
-  /** None in a deletion: any. One, or several for an equal-cost multipath route. */
+  /** None in a deletion: any; and none where the type is an answer of its own. One, or several for an equal-cost multipath route. */
   readonly nextHops: readonly RouteNextHop[];
 }
 
@@ -35,7 +35,6 @@ interface RouteNextHop {
   readonly interfaceIndex?: number;
 }
 
-export const RTN_UNICAST = 1;
 /** The route is an entry of the cache, not of the table. */
 export const RTM_F_CLONED = 0x200;
 
