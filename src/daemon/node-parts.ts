@@ -46,8 +46,13 @@ export interface NodeParts {
     peers(): readonly PeerStatus[];
     recorder(peer: string): Recorder | null;
   } | null;
-  /** Routers may still have the routes of the process before, and keep them until all is known here. */
-  readonly isResumed?: boolean;
+  /** Absent without BGP. */
+  readonly bgp?: {
+    /** Routers may still have the routes of the process before, and keep them until all is known here. */
+    readonly isResumed: boolean;
+    /** What is wrong with the peers of this node. */
+    readonly troubles: readonly string[];
+  };
   /** Absent without BFD. */
   readonly bfd?: { status(): readonly BfdSessionStatus[] };
   readonly announcer: {
