@@ -187,6 +187,7 @@ export class RackNode {
 export interface StatusDocument {
   readonly peers: readonly { readonly address: string; readonly state: string }[];
   readonly fallback: boolean;
+  readonly problems: readonly string[];
 }
 
 export const statusSocketOf = (folder: string): string => `${folder}/vipcast.sock`;
