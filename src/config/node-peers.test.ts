@@ -96,16 +96,21 @@ describe("peers with node selectors", () => {
     expect(wrong({ "example.com/a": "" })).toBe("accepted");
   });
 
-  it("are printed as they were given", () => {
-    const first = loaded({ localAsOnNodes: [{ nodeSelector: { rack: "a" }, localAs: 7 }], peers: [A] });
+  it.each([
+    [{ localAsOnNodes: [{ nodeSelector: { rack: "a" }, localAs: 7 }], peers: [A, "10.0.0.2:1"] }],
+    [{ annotationPrefix: "example.com", holdTimeSeconds: 6 }],
+  ])("are printed as they were given: %j", (bgp) => {
+    const first = loaded(bgp);
     const again = loadSettings({
       ...{ flags: {}, env: {} },
       file: { path: "g.yaml", text: stringify(printFile(first, "shown")) },
     }) as Loaded;
     const env = Object.fromEntries(printEnvironment(first).map(({ name, value }) => [name, value ?? ""]));
     const fromEnvironment = loadSettings({ flags: {}, env, file: null }) as Loaded;
-    for (const other of [again, fromEnvironment])
+    for (const other of [again, fromEnvironment]) {
       expect(JSON.stringify(other.settings)).toBe(JSON.stringify(first.settings));
+      expect(other.settings.bgp!.onNode).not.toBeNull();
+    }
   });
 });
 

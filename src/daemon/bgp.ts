@@ -67,6 +67,7 @@ export class BgpRuntime {
   #isResumed = false;
   #secrets: Secrets | null = null;
   #isOpen = false;
+  #isStopped = false;
 
   /** @throws Error that says what to set when this node has no router id */
   constructor(parts: BgpParts) {
@@ -109,7 +110,7 @@ export class BgpRuntime {
   /** @param marks  of the Node of this node; null while it is not known, or no more: then it goes on as it was */
   setNode(marks: NodeMarks | null): void {
     const { onNode } = this.#parts.settings;
-    if (onNode === null || marks === null || isDeepStrictEqual(marks, this.#marks)) return;
+    if (this.#isStopped || onNode === null || marks === null || isDeepStrictEqual(marks, this.#marks)) return;
     this.#marks = marks;
     const before = this.#node;
     this.#node = onNode(marks, before.kept);
@@ -163,6 +164,7 @@ export class BgpRuntime {
     // A note that nobody was there to take up is the next start's.
     const wasOpen = this.#isOpen && this.#local !== null;
     this.#isOpen = false;
+    this.#isStopped = true;
     this.#secrets?.close();
     this.#discovery.close();
     if (wasOpen && options.keepRoutes) this.#leaveRoutes();

@@ -223,10 +223,11 @@ export const EXCLUDE_LABEL = "node.kubernetes.io/exclude-from-external-load-bala
 
 /** @param marked  the node whose labels and annotations are kept; null keeps none */
 export function nodeFact(node: V1Node, marked: string | null = null): NodeFact {
-  const { name = "", labels = {}, annotations = {} } = node.metadata ?? {};
+  const labels = node.metadata?.labels ?? {};
+  const name = node.metadata?.name ?? "";
   return {
     name,
-    ...(name === marked ? { marks: { labels, annotations } } : {}),
+    ...(name === marked ? { marks: { labels, annotations: node.metadata?.annotations ?? {} } } : {}),
     ready: (node.status?.conditions ?? []).some((it) => it.type === "Ready" && it.status === "True"),
     cordoned: node.spec?.unschedulable === true,
     controlPlane: "node-role.kubernetes.io/control-plane" in labels || "node-role.kubernetes.io/master" in labels,
