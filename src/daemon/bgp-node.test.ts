@@ -18,18 +18,19 @@ import { RestartNoteFile } from "./restart-note.ts";
 
 const US = ip("10.0.0.5");
 const DEV = { index: 2, name: "eth1", up: true, loopback: false, mac: null };
-const ADDRESS = { interfaceIndex: 2, address: US, prefixLength: 24, owned: false, tentative: false };
+const OWN = { interfaceIndex: 2, address: US, prefixLength: 24, owned: false, tentative: false };
 
 let folder: string;
 let time: VirtualTime;
 let network: VirtualNetwork;
 let lines: Record<string, unknown>[];
+let addresses: object[];
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "vipcast-bgp-node-"));
   time = new VirtualTime();
   network = new VirtualNetwork(time, seeded(1));
-  lines = [];
+  [lines, addresses] = [[], [OWN]];
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
@@ -62,7 +63,7 @@ async function daemon(bgp: object): Promise<BgpRuntime> {
     settings: loaded.settings.bgp!,
     ...{ clock: time, entropy: seeded(3), dialer: network.dialer(US), listener: network.listener },
     log: pino({}, { write: (line: string) => void lines.push(JSON.parse(line) as Record<string, unknown>) }),
-    network: { links: () => [DEV], addresses: () => [ADDRESS] } as unknown as KernelNetwork,
+    network: { links: () => [DEV], addresses: () => addresses } as unknown as KernelNetwork,
     routerSegments: { open: () => ({ send: () => undefined, close: () => undefined }) },
     secrets: {
       ...{ environment: {}, namespace: "" },
@@ -195,6 +196,17 @@ describe("the AS of a node", () => {
     await time.settle((await daemon(config)).stop("", { keepRoutes: false }));
     expect(await restarts({ rack: "a" })).toBe(true);
     expect(await restarts({ rack: "b" })).toBe(false);
+  });
+
+  it("does not take the addresses that this process has set for those of the one before", async () => {
+    const bgp = await daemon({
+      localAsOnNodes: [{ nodeSelector: { rack: "a" }, localAs: 65010 }],
+      peers: [{ address: "10.0.0.1", as: 65001 }],
+      gracefulRestart: { enabled: true, keepOnStop: true },
+    });
+    addresses.push({ ...OWN, address: ip("198.51.100.7"), owned: true });
+    bgp.setNode(labelled({ rack: "a" }));
+    expect(bgp.isResumed).toBe(false);
   });
 });
 

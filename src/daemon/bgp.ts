@@ -59,6 +59,8 @@ export class BgpRuntime {
   /** The machine's, where the configuration has none. Null where the Node has it. */
   readonly #routerId: Ipv4 | null;
   readonly #discovery: RouterDiscovery;
+  /** At the start: later ones are our own. */
+  readonly #hasLeftovers: boolean;
   readonly #listeners: ((peers: OwnPeers) => void)[] = [];
   #marks: NodeMarks | null = null;
   #node: NodeBgp;
@@ -75,6 +77,7 @@ export class BgpRuntime {
     this.#parts = parts;
     this.#kernel = new KernelView(network, log);
     this.#routerId = settings.annotated === null ? routerIdOf(settings, network) : null;
+    this.#hasLeftovers = this.#leavesRoutes() && this.#kernel.addresses().some((it) => it.owned);
     this.#node = settings.onNode?.(null, new Map()) ?? onEveryNode(settings);
     this.#takeLocal();
     this.speaker = new Speaker(
@@ -216,8 +219,7 @@ export class BgpRuntime {
     if (!this.#leavesRoutes()) return false;
     const found = note.read(clock.wallTime().getTime());
     const isNoted = found !== null && found.localAs === localAs && found.routerId === routerId;
-    const isLeft = this.#kernel.addresses().some((it) => it.owned);
-    if (!isNoted && !isLeft) return false;
+    if (!isNoted && !this.#hasLeftovers) return false;
     emit(log, "bgp.resumed", { noted: isNoted }, "goes on with the routes of the process before");
     return true;
   }
