@@ -24,6 +24,11 @@ export interface ServiceSpec {
   readonly endpoints: readonly NodeName[];
 }
 
+interface NodeMarks {
+  readonly labels?: Readonly<Record<string, string | null>>;
+  readonly annotations?: Readonly<Record<string, string | null>>;
+}
+
 /** The API server said no. */
 class ApiRefused extends Error {
   override readonly name = "ApiRefused";
@@ -78,6 +83,11 @@ export class Cluster {
     const addresses = [address.v4, address.v6].map((one) => ({ type: "InternalIP", address: one }));
     const conditions = [{ type: "Ready", status: "True", reason: "KubeletReady" }];
     await this.#ask("PATCH", `/api/v1/nodes/${name}/status`, { status: { addresses, conditions } });
+  }
+
+  /** Sets labels or annotations; null takes one away. */
+  async markNode(name: string, marks: NodeMarks): Promise<void> {
+    await this.#ask("PATCH", `/api/v1/nodes/${name}`, { metadata: marks });
   }
 
   /** The objects of `manifest rbac`: who the daemons are, and what they may do. */

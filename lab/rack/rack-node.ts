@@ -216,6 +216,7 @@ interface KernelRoute {
 export interface StatusDocument {
   readonly peers: readonly { readonly address: string; readonly state: string }[];
   readonly fallback: boolean;
+  readonly problems: readonly string[];
 }
 
 export const statusSocketOf = (folder: string): string => `${folder}/vipcast.sock`;

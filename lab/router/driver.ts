@@ -12,6 +12,8 @@ export interface PeeringSettings {
   readonly password?: string;
   /** 3 × 50 ms. */
   readonly bfd?: boolean;
+  /** Nodes may have AS numbers of their own. */
+  readonly anyAs?: boolean;
   /** Keep the routes of a node whose daemon restarts. */
   readonly gracefulRestart?: boolean;
 }

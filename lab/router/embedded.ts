@@ -42,13 +42,13 @@ const addresses = nodesOf(rackTopology({ clientOnLan: false })).map(
   (host) => [host.name, addressOn(host, "lan")] as const,
 );
 
-const peersOf = ({ password, gracefulRestart }: PeeringSettings): readonly PeerConfig[] =>
+const peersOf = ({ password, gracefulRestart, anyAs }: PeeringSettings): readonly PeerConfig[] =>
   addresses.flatMap(([name, { v4, v6 }]) => {
     const peer = (address: string, family: PeerConfig["families"][number]): PeerConfig => ({
       name: `${name}-${family}`,
       address: ip(address),
       port: BGP_PORT,
-      asn: Asn.of(NODE_AS),
+      asn: anyAs === true ? "external" : Asn.of(NODE_AS),
       passive: true,
       ttl: 1,
       holdTimeSeconds: HOLD_TIME_SECONDS,

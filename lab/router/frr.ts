@@ -105,7 +105,7 @@ export function frrConfig(settings: PeeringSettings = {}): string {
     " no bgp ebgp-requires-policy",
     " bgp bestpath as-path multipath-relax",
     " neighbor NODES peer-group",
-    ` neighbor NODES remote-as ${NODE_AS}`,
+    ` neighbor NODES remote-as ${settings.anyAs === true ? "external" : NODE_AS}`,
     " neighbor NODES timers 1 3",
     ...option(settings.password, ` neighbor NODES password ${settings.password}`),
     ...option(settings.bfd, " neighbor NODES bfd profile FAST"),

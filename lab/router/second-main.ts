@@ -12,7 +12,7 @@ import { systemClock, systemEntropy } from "../../src/linux/io/system-clock.ts";
 import { tcpDialer, tcpListener } from "../../src/linux/io/tcp.ts";
 import type { ByteStream, StreamHandler } from "../../src/ports/stream.ts";
 import { machineMillis } from "../machine-time.ts";
-import { addressOn, NODE_AS, nodesOf, rackTopology } from "../topology.ts";
+import { addressOn, nodesOf, rackTopology } from "../topology.ts";
 import { SECOND_ROUTER, type SecondSettings, type SecondView } from "./second.ts";
 
 const BGP_PORT = 179;
@@ -25,7 +25,7 @@ const peers = nodes.map(({ name, address }): PeerConfig => ({
   name,
   address,
   port: BGP_PORT,
-  asn: Asn.of(NODE_AS),
+  asn: "external",
   passive: true,
   ttl: 1,
   holdTimeSeconds: 3,

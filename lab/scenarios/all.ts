@@ -10,7 +10,9 @@ import { flappingPeer } from "./flapping-peer.ts";
 import { leaderLoss } from "./leader-loss.ts";
 import { md5Rollover } from "./md5-rollover.ts";
 import { mixedRack } from "./mixed-rack.ts";
+import { nodeAnnotations } from "./node-annotations.ts";
 import { nodeLoss } from "./node-loss.ts";
+import { nodePeers } from "./node-peers.ts";
 import { routerRestart } from "./router-restart.ts";
 import { scale } from "./scale.ts";
 import { serviceLifecycle } from "./service-lifecycle.ts";
@@ -33,6 +35,8 @@ export const SCENARIOS: readonly Scenario[] = [
   bfdNodeLoss,
   md5Rollover,
   flappingPeer,
+  nodePeers,
+  nodeAnnotations,
   arpFailover,
   balancer,
   split,

@@ -68,10 +68,12 @@ const peers = (...others: readonly string[]): string[] => [
   ],
 ];
 
-export const bgpFlags = (...others: readonly string[]): string[] => [
-  ...["--interface", "lo", ...common(VIPS.controlPlane), "--bgp"],
-  ...peers(...others),
+/** @param peers  where the routers are: flags of BGP */
+export const peersElsewhereFlags = (...peers: readonly string[]): string[] => [
+  ...["--interface", "lo", ...common(VIPS.controlPlane), "--bgp", ...peers],
 ];
+
+export const bgpFlags = (...others: readonly string[]): string[] => [...peersElsewhereFlags(...peers(...others))];
 
 export const autoFlags = (): string[] => [...common(VIPS.onLan), "--mode", "auto", ...peers()];
 

@@ -39,14 +39,6 @@ export const KUBE_VIP_ONLY: readonly KubeVipOption[] = [
     `asks for WireGuard mode, which ${NOT_YET}: use bgp_enable, vip_routingtable or vip_arp`,
   ),
   row(
-    "annotations",
-    "annotation",
-    "text",
-    "",
-    "refused",
-    `asks for peers from node annotations, which are not yet in vipcast: give bgp_peers`,
-  ),
-  row(
     "ddns",
     "vip_ddns",
     "bool",

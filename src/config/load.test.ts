@@ -689,6 +689,7 @@ bgp:
         ttl: 50,
         sourceAddress: "2001:db8::5",
         sourceInterface: null,
+        nodeSelector: null,
         holdTimeSeconds: 6,
         keepaliveSeconds: 1,
         connectRetrySeconds: 3,

@@ -1,5 +1,6 @@
 import { findings } from "./issues.ts";
 import { type Option, options } from "./options.ts";
+import { parsePlace } from "./peer-text.ts";
 import { type ConfigProblem, type ConfigWarning, type Origin } from "./problem.ts";
 import { type ConfigFile, readFile } from "./read-file.ts";
 import { type Environment, type Flags, type Given, Names } from "./read-names.ts";
@@ -162,12 +163,12 @@ function readSinglePeer(names: Names): Peer | null {
     if (multihop?.value === true) names.warn(multihop.name, "has no effect without bgp_peeraddress");
     return null;
   }
-  const zoned = /^\[?([^\]%]*)(?:%([^\]]*))?\]?$/.exec(String(address.value));
+  const place = parsePlace(String(address.value));
   const checked = Peer.safeParse({
-    address: zoned?.[1] ?? address.value,
+    address: place.address,
     as: as?.value ?? 65_000,
     multihop: multihop?.value ?? false,
-    ...(zoned?.[2] === undefined ? {} : { sourceInterface: zoned[2] }),
+    ...(place.zone === null ? {} : { sourceInterface: place.zone }),
     ...(password === null ? {} : { password: password.value }),
   });
   if (checked.success) return checked.data;

@@ -46,6 +46,12 @@ export interface MpBgpText {
   readonly ipv6: string | null;
 }
 
+/** An address that stands alone, in brackets or not, and the interface of a link-local one: `fe80::1%eth0`. */
+export function parsePlace(text: string): { readonly address: string; readonly zone: string | null } {
+  const match = /^\[?([^\]%]*)(?:%([^\]]*))?\]?$/.exec(text);
+  return { address: match?.[1] ?? text, zone: match?.[2] ?? null };
+}
+
 /** @returns the peer, or what is wrong with the text */
 export function parsePeerText(text: string): PeerText | { readonly problem: string } {
   const head = /^unnumbered:([^:]*)(?::|$)/.exec(text);

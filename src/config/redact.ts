@@ -14,6 +14,10 @@ export function redact(settings: Settings): Settings {
         : {
             ...bgp,
             peers: bgp.peers.map((peer) => ({ ...peer, ...redactSession(peer) })),
+            annotated: bgp.annotated && {
+              ...bgp.annotated,
+              session: { ...bgp.annotated.session, ...redactSession(bgp.annotated.session) },
+            },
             dynamicNeighbours: bgp.dynamicNeighbours.map((it) => ({ ...it, ...redactSession(it) })),
           },
     controlPlane:

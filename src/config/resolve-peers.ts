@@ -1,15 +1,77 @@
 import { type Family, familyOf, type IpAddress, isLinkLocal } from "../addr/ip.ts";
 import { prefixFamily } from "../addr/prefix.ts";
 import { bfdMillis, type BfdText, type MpBgpText, parsePeerText } from "./peer-text.ts";
+import { mayOverlap } from "./node-selector.ts";
 import { BFD_CAREFUL_MILLIS, type Report, resolveSession } from "./resolve-session.ts";
 import { type Config, type DynamicNeighbour, Peer } from "./schema.ts";
-import type { DynamicNeighbourSettings, PeerSettings } from "./settings.ts";
+import type { BgpSettings, DynamicNeighbourSettings, PeerSettings } from "./settings.ts";
 
 type Bgp = Config["bgp"];
 
 /** The longest interval that a file may give, too. */
 const BFD_MILLIS_MAX = 60_000;
 const BOTH_FAMILIES: readonly Family[] = [4, 6];
+
+/** All of them, whichever node they are on; one with a problem is left out. */
+export function resolvePeers(
+  given: readonly (string | Peer)[],
+  bgp: Bgp,
+  complain: Report,
+  warn: (message: string) => void,
+): readonly PeerSettings[] {
+  const peers: PeerSettings[] = [];
+  given.forEach((it, index) => {
+    const path = ["bgp", "peers", index];
+    const peer = resolvePeer(it, bgp, path, complain, warn);
+    if (peer === null) return;
+    const beside = peers.filter((other) => mayOverlap(other.nodeSelector, peer.nodeSelector));
+    const twin = beside.find((other) => placeOf(other) === placeOf(peer));
+    if (twin !== undefined) complainOfTwin(peer, twin, path, complain);
+    else if (beside.some((other) => other.name === peer.name)) peers.push(renamed(peer, beside, path, complain));
+    else peers.push(peer);
+  });
+  return peers;
+}
+
+export function resolveRanges(bgp: Bgp, complain: Report): BgpSettings["dynamicNeighbours"] {
+  const ranges = bgp.dynamicNeighbours
+    .map((it, index) => resolveDynamic(it, bgp, ["bgp", "dynamicNeighbours", index], complain))
+    .filter((it) => it !== null);
+  ranges.forEach((it, index) => {
+    if (ranges.findIndex((other) => other.name === it.name) !== index)
+      complain(["bgp", "dynamicNeighbours", index, "name"], `the name ${it.name} is there twice`, "choose another");
+  });
+  return ranges;
+}
+
+function complainOfTwin(peer: PeerSettings, twin: PeerSettings, path: readonly PropertyKey[], complain: Report): void {
+  if (peer.nodeSelector === null && twin.nodeSelector === null)
+    return complain(path, `peer ${placeOf(peer)} is there twice`, "remove one of the two");
+  complain(
+    path,
+    `peer ${placeOf(peer)} is there twice, and one node may be meant by both`,
+    "give both a nodeSelector with the same label and different values, or remove one of the two",
+  );
+}
+
+/** What two peers cannot share; in words. A link-local address is one only together with its interface. */
+function placeOf({ address, sourceInterface, port }: PeerSettings): string {
+  if (address === null) return `on ${sourceInterface}`;
+  return `${address}${isLinkLocal(address) ? `%${sourceInterface}` : ""} port ${port}`;
+}
+
+/** Two ports of one address get the port into the name; a name that the user chose must be unique as it is. */
+function renamed(
+  peer: PeerSettings,
+  others: readonly PeerSettings[],
+  path: readonly PropertyKey[],
+  complain: Report,
+): PeerSettings {
+  const name = `${peer.address} port ${peer.port}`;
+  if (peer.name === peer.address && !others.some((other) => other.name === name)) return { ...peer, name };
+  complain([...path, "name"], `the name ${peer.name} is there twice`, "give each peer a name of its own");
+  return peer;
+}
 
 /** One peer with its own values and, where it has none, those for all. Null after something was reported. */
 export function resolvePeer(
@@ -41,11 +103,11 @@ export function resolvePeer(
   const session = resolveSession(peer, around, bgp, complain);
   if (problems > 0) return null;
   const name = peer.name ?? address ?? peer.interface!;
-  return { name, address, port: peer.port, passive, ...source, ...session };
+  return { name, address, port: peer.port, nodeSelector: peer.nodeSelector ?? null, passive, ...source, ...session };
 }
 
 /** A range of peers, each of which is as this says. Null after something was reported. */
-export function resolveDynamic(
+function resolveDynamic(
   given: DynamicNeighbour,
   bgp: Bgp,
   path: readonly PropertyKey[],

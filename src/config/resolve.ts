@@ -1,18 +1,16 @@
-import { familyOf, type IpAddress, isLinkLocal, parseIp } from "../addr/ip.ts";
+import { familyOf, type IpAddress } from "../addr/ip.ts";
 import { routeTypeOf } from "../addr/route-type.ts";
-import { resolveDynamic, resolvePeer } from "./resolve-peers.ts";
-import { selectorsOf } from "./resolve-policy.ts";
+import { parseListen } from "./listen-address.ts";
+import { resolveBgp } from "./resolve-bgp.ts";
 import { resolveEtcd } from "./resolve-etcd.ts";
 import type { Report } from "./resolve-session.ts";
 import type { Config, Peer } from "./schema.ts";
 import type {
-  BgpSettings,
   ControlPlaneSettings,
   ElectionSettings,
   HealthCheckSettings,
   LeaseSettings,
   ListenAddress,
-  PeerSettings,
   RouteTableSettings,
   ServicesSettings,
   Settings,
@@ -204,93 +202,9 @@ function resolveElection(election: Config["election"], complain: Report): Electi
   return { leaseDurationSeconds: lease, renewDeadlineSeconds: deadline, retryPeriodSeconds: retry, addressLifetimes };
 }
 
-function resolveBgp(
-  bgp: Config["bgp"],
-  single: Peer | null,
-  complain: Report,
-  warn: (key: string, message: string) => void,
-): BgpSettings {
-  if (bgp.sourceAddress !== undefined && bgp.sourceInterface !== undefined)
-    complain(["bgp", "sourceInterface"], "bgp_sourceip and bgp_sourceif cannot be together", "remove one of the two");
-  const given = [...bgp.peers, ...(single === null ? [] : [single])];
-  if (given.length + bgp.dynamicNeighbours.length === 0)
-    complain(["bgp", "peers"], "BGP has no peers", "set bgp_peers, for example 192.0.2.1:65001");
-  const peers: PeerSettings[] = [];
-  given.forEach((it, index) => {
-    const path = ["bgp", "peers", index];
-    const peer = resolvePeer(it, bgp, path, complain, (message) => warn("bgp.peers", message));
-    if (peer === null) return;
-    const twin = peers.find((other) => placeOf(other) === placeOf(peer));
-    if (twin !== undefined) complain(path, `peer ${placeOf(peer)} is there twice`, "remove one of the two");
-    else if (peers.some((other) => other.name === peer.name)) peers.push(renamed(peer, peers, path, complain));
-    else peers.push(peer);
-  });
-  const dynamicNeighbours = bgp.dynamicNeighbours
-    .map((it, index) => resolveDynamic(it, bgp, ["bgp", "dynamicNeighbours", index], complain))
-    .filter((it) => it !== null);
-  dynamicNeighbours.forEach((it, index) => {
-    if (dynamicNeighbours.findIndex((other) => other.name === it.name) !== index)
-      complain(["bgp", "dynamicNeighbours", index, "name"], `the name ${it.name} is there twice`, "choose another");
-  });
-  const { keepOnStop } = bgp.gracefulRestart;
-  if (keepOnStop && ![...peers, ...dynamicNeighbours].some((it) => it.gracefulRestart !== null))
-    complain(
-      ["bgp", "gracefulRestart", "keepOnStop"],
-      "no router would keep the routes: graceful restart is off",
-      "set bgp.gracefulRestart.enabled",
-    );
-  const policies = [bgp, ...bgp.peers, ...bgp.dynamicNeighbours].flatMap((it) =>
-    typeof it === "string" || it.export === undefined ? [] : [it.export],
-  );
-  return {
-    localAs: bgp.localAs,
-    routerId: bgp.routerId ?? null,
-    routerInterface: bgp.routerInterface ?? null,
-    peers,
-    dynamicNeighbours,
-    listen: bgp.listen === undefined ? null : parseListen(bgp.listen, ["bgp", "listen"], complain),
-    routeSelectors: selectorsOf(policies),
-    serviceAttributes: bgp.serviceAttributes,
-    drainMillis: Math.round(bgp.drainSeconds * 1000),
-    keepOnStop,
-  };
-}
-
-/** What two peers cannot share; in words. A link-local address is one only together with its interface. */
-function placeOf({ address, sourceInterface, port }: PeerSettings): string {
-  if (address === null) return `on ${sourceInterface}`;
-  return `${address}${isLinkLocal(address) ? `%${sourceInterface}` : ""} port ${port}`;
-}
-
-/** Two ports of one address get the port into the name; a name that the user chose must be unique as it is. */
-function renamed(
-  peer: PeerSettings,
-  others: readonly PeerSettings[],
-  path: readonly PropertyKey[],
-  complain: Report,
-): PeerSettings {
-  const name = `${peer.address} port ${peer.port}`;
-  if (peer.name === peer.address && !others.some((other) => other.name === name)) return { ...peer, name };
-  complain([...path, "name"], `the name ${peer.name} is there twice`, "give each peer a name of its own");
-  return peer;
-}
-
 function resolveMetrics(config: Config, complain: Report): ListenAddress | null {
   const { listen } = config.metrics;
   return listen === "" || listen === "off" ? null : parseListen(listen, ["metrics", "listen"], complain);
-}
-
-/** `:port`, `address:port` or `[IPv6]:port`. */
-function parseListen(text: string, path: readonly string[], complain: Report): ListenAddress | null {
-  const match = /^(?:\[([^\]]+)\]|([^:[\]]*)):(\d{1,5})$/.exec(text);
-  const port = Number(match?.[3] ?? 0);
-  const host = match?.[1] ?? match?.[2] ?? "";
-  const address = host === "" || host === "*" ? null : parseIp(host);
-  if (match === null || port < 1 || port > 65_535 || (host !== "" && host !== "*" && address === null)) {
-    complain(path, `must be address:port, :port or [IPv6]:port, not "${text}"`);
-    return null;
-  }
-  return { address: address === "0.0.0.0" || address === "::" ? null : address, port };
 }
 
 /** The daemon's own listeners share the host's network with the API server. */

@@ -6,6 +6,7 @@ import {
   interfaceName,
   ipv4Address,
   ipv6Address,
+  objectName,
   text,
   wholeNumber,
 } from "./leaves.ts";
@@ -18,6 +19,7 @@ import {
   forAll,
   GRACEFUL_RESTART_ROWS,
   holdTime,
+  nodeSelector,
   Peer,
   SESSION_ROWS,
 } from "./schema-peer.ts";
@@ -74,6 +76,28 @@ export const Bgp = z.strictObject({
     flag: "localAS",
     env: ["bgp_as"],
   }),
+  localAsOnNodes: named(
+    z
+      .array(
+        z.strictObject({
+          nodeSelector: nodeSelector().describe("Nodes that carry all of these labels."),
+          localAs: asNumber().describe("Their AS number."),
+        }),
+        { error: "must be a list" },
+      )
+      .max(256, "must have at most 256 entries")
+      .default([])
+      .describe("AS numbers by the labels of nodes: the first entry that fits decides, and `localAs` where none does."),
+    { form: "json", env: ["vipcast_bgp_local_as_on_nodes"] },
+  ),
+  annotationPrefix: named(
+    objectName()
+      .optional()
+      .describe(
+        "Peers, AS and source address are taken from annotations of the own Node with this prefix, and followed; in place of `peers`.",
+      ),
+    { form: "text", flag: "annotations", env: ["annotation"] },
+  ),
   routerId: named(
     ipv4Address()
       .optional()

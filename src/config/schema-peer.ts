@@ -292,6 +292,19 @@ const multihop = () =>
     .default(false)
     .describe("The router is more than one hop away: `true` sends with TTL 50 instead of 1, a number with that TTL.");
 
+/** Prefix and name of a label; a value is like a name, or empty. */
+const LABEL_NAME = "[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?";
+const LABEL_KEY = new RegExp(`^(?:[a-z0-9](?:[-a-z0-9.]{0,251}[a-z0-9])?/)?${LABEL_NAME}$`);
+const LABEL_VALUE = new RegExp(`^(?:${LABEL_NAME})?$`);
+
+/** As `matchLabels` of Kubernetes: all of them. */
+export const nodeSelector = () =>
+  z.record(text(), text(), { error: "must be a map of labels" }).superRefine((labels, context) => {
+    for (const [key, value] of Object.entries(labels))
+      if (!LABEL_KEY.test(key) || !LABEL_VALUE.test(value))
+        context.addIssue({ code: "custom", path: [key], message: "must be a label of Kubernetes and its value" });
+  });
+
 const sessionKeys = {
   ...atPeer(SESSION_ROWS),
   holdTimeSeconds: holdTime().optional().describe("Offered hold time."),
@@ -330,6 +343,9 @@ export const Peer = z
       .describe(
         "Address families to offer. Left out: the family of `address`; both with `interface`, and where `bgp.mpbgp.nextHop` is set.",
       ),
+    nodeSelector: nodeSelector()
+      .optional()
+      .describe("Only on nodes that carry all of these labels; followed while they change. Left out: on all nodes."),
     ...sessionKeys,
   })
   .refine((it) => (it.address === undefined) !== (it.interface === undefined), {

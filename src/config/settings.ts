@@ -190,9 +190,16 @@ export interface BgpSettings {
   /** Null: first IPv4 address of `routerInterface`, and without one of the node. */
   readonly routerId: Ipv4 | null;
   readonly routerInterface: string | null;
-  /** Names are unique, and so are pairs of address and port, and interfaces of unnumbered peers. */
+  /**
+   * On each node names are unique, and so are pairs of address and port, and interfaces of unnumbered peers. Empty with
+   * `annotated`.
+   */
   readonly peers: readonly PeerSettings[];
-  /** At least one, or one of `peers`; names are unique. Empty without `listen`. */
+  /** Peers are in annotations of the Node: null without. */
+  readonly annotated: AnnotatedSettings | null;
+  /** What this comes to on one node; null where it is the same on every node. */
+  readonly onNode: OnNode | null;
+  /** Names are unique. Empty without `listen`. */
   readonly dynamicNeighbours: readonly DynamicNeighbourSettings[];
   /** Where sessions are accepted; null: the daemon only dials. */
   readonly listen: ListenAddress | null;
@@ -204,6 +211,39 @@ export interface BgpSettings {
   readonly drainMillis: number;
   /** A stop of a node in service leaves routes and addresses for the next start. */
   readonly keepOnStop: boolean;
+}
+
+export interface AnnotatedSettings {
+  readonly prefix: string;
+  /** What the sessions are like, as far as the annotations do not say. */
+  readonly session: SessionSettings;
+}
+
+/** Labels and annotations of the own Node. */
+export interface NodeMarks {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
+}
+
+/**
+ * Pure.
+ *
+ * @param node  null while it is not known
+ * @param kept  of the result before, empty at first
+ */
+export type OnNode = (node: NodeMarks | null, kept: KeptAnnotations) => NodeBgp;
+
+/** Texts of annotations that are in use. Secret: a password may be among them. */
+export type KeptAnnotations = ReadonlyMap<string, string>;
+
+export interface NodeBgp {
+  /** With the node's AS and its peers; null while it is not known what they are. */
+  readonly settings: BgpSettings | null;
+  /** Names of peers of which it is not known yet whether this node has them. */
+  readonly undecided: ReadonlySet<string>;
+  /** What is wrong with the annotations, each as a sentence without secrets. */
+  readonly troubles: readonly string[];
+  readonly kept: KeptAnnotations;
 }
 
 /** What a session with one peer, or with each of a range of peers, is like. */
@@ -262,6 +302,8 @@ export interface PeerSettings extends SessionSettings {
   /** Null: unnumbered, the router that advertises itself on `sourceInterface`. */
   readonly address: IpAddress | null;
   readonly port: number;
+  /** Labels of the nodes that have this peer; null: all nodes. */
+  readonly nodeSelector: NodeMarks["labels"] | null;
   /** Never dials; only with `listen`. */
   readonly passive: boolean;
   /** Never together with `sourceInterface`, except where the peer's address is link-local. */

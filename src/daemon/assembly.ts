@@ -143,8 +143,13 @@ export class Manager {
     const within = services?.namespace ? `/namespaces/${services.namespace}` : "";
     const serviceWatch = services ? follow(scoped(SERVICES, within), serviceFact) : null;
     const pools = services?.pools && serviceWatch ? this.#createPools(services.pools, serviceWatch, client) : null;
-    const nodeWatch = follow(NODES, nodeFact);
-    nodeWatch.onChange(() => backends?.follow(nodeWatch.facts));
+    const { node: ownName } = this.#policy;
+    const marked = bgp?.onNode ? ownName : null;
+    const nodeWatch = follow(NODES, (object) => nodeFact(object, marked));
+    nodeWatch.onChange(() => {
+      backends?.follow(nodeWatch.facts);
+      this.#bgp?.setNode(nodeWatch.facts.get(ownName)?.marks ?? null);
+    });
     const node = new NodeDaemon({
       policy: this.#policy,
       clock: systemClock,
@@ -160,7 +165,7 @@ export class Manager {
       probe,
       speaker: this.#bgp?.speaker ?? null,
       routes: this.#createRoutes(network),
-      isResumed: this.#bgp?.isResumed ?? false,
+      ...(this.#bgp ? { bgp: this.#bgp } : {}),
       ...(this.#bfd ? { bfd: this.#bfd } : {}),
       announcer,
       statuses,
@@ -272,7 +277,7 @@ export class Manager {
     const sessions = new BfdSessions({ clock, log, metrics: this.#metrics });
     this.#bfd = sessions;
     const bfd = new PeerBfd({ clock, log, bgp: speaker, sessions });
-    bfd.setPeers(settings);
+    bgp.onPeers((peers) => bfd.setPeers(peers));
     speaker.onChange(() => {
       bfd.refresh();
       this.#node?.sessionsChanged();

@@ -1,8 +1,10 @@
+import { isDeepStrictEqual } from "node:util";
 import type { Logger } from "pino";
-import { type IpAddress, type Ipv6, isIpv6, isLinkLocal, ip } from "../addr/ip.ts";
-import { Speaker, type SpeakerDeps } from "../bgp/session/speaker.ts";
+import { type IpAddress, type Ipv4, type Ipv6, isIpv6, isLinkLocal, ip } from "../addr/ip.ts";
+import { type LocalSpeaker, Speaker, type SpeakerDeps } from "../bgp/session/speaker.ts";
 import { Asn } from "../bgp/wire/asn.ts";
-import type { BgpSettings, PeerSettings, SessionSettings } from "../config/settings.ts";
+import type { BgpSettings, NodeBgp, NodeMarks, PeerSettings, SessionSettings } from "../config/settings.ts";
+import { sessionsOf } from "../config/settings-sessions.ts";
 import type { SecretSource } from "../config/settings-policy.ts";
 import { RouterDiscovery, type RouterLink } from "../l2/session/router-discovery.ts";
 import type { Clock, Entropy } from "../ports/clock.ts";
@@ -32,35 +34,52 @@ export interface BgpParts {
 }
 
 const ANY_ADDRESS: readonly IpAddress[] = [ip("0.0.0.0"), ip("::")];
+/** Of a speaker that has no sessions yet. */
+const NO_ROUTER_ID = ip("0.0.0.0") as Ipv4;
+const UNDECIDED = "this node may have it or not: the labels of its Node are not known yet";
+
+/** Who this node is to its peers. */
+interface Local {
+  readonly localAs: number;
+  readonly routerId: Ipv4;
+}
+
+/** What PeerBfd wants to know. */
+type OwnPeers = Pick<BgpSettings, "peers" | "dynamicNeighbours">;
 
 /**
- * Keeps the speaker's peers what the configuration says with what only the running machine knows: secrets, the routers
- * on the links, addresses of interfaces. Any of these may change at any time, and touches only the peers that it is
- * about.
+ * Keeps the speaker's peers what the configuration says with what only the running machine and its Node know: secrets,
+ * the routers on the links, addresses of interfaces, labels and annotations. Any of these may change at any time, and
+ * touches only the peers that it is about; with another AS or router id that is all of them.
  */
 export class BgpRuntime {
   readonly speaker: Speaker;
-  /** This start goes on with the routes of the process before. */
-  readonly isResumed: boolean;
   readonly #parts: BgpParts;
   readonly #kernel: KernelView;
-  readonly #routerId: string;
+  /** The machine's, where the configuration has none. Null where the Node has it. */
+  readonly #routerId: Ipv4 | null;
   readonly #discovery: RouterDiscovery;
-  /** Interfaces of unnumbered peers, by the peer's name. */
-  readonly #interfaces: ReadonlyMap<string, string>;
-  /** Unnumbered peers, and next hops of an interface. */
-  readonly #dependsOnKernel: boolean;
+  /** At the start: later ones are our own. */
+  readonly #hasLeftovers: boolean;
+  readonly #listeners: ((peers: OwnPeers) => void)[] = [];
+  #marks: NodeMarks | null = null;
+  #node: NodeBgp;
+  /** Null as long as the Node has not said it. */
+  #local: Local | null = null;
+  #isResumed = false;
   #secrets: Secrets | null = null;
   #isOpen = false;
+  #isStopped = false;
 
   /** @throws Error that says what to set when this node has no router id */
   constructor(parts: BgpParts) {
     const { settings, network, clock, entropy, log, dialer, readTcpCounters } = parts;
     this.#parts = parts;
     this.#kernel = new KernelView(network, log);
-    const routerId = routerIdOf(settings, network);
-    this.#routerId = routerId;
-    this.isResumed = this.#isRestart(routerId);
+    this.#routerId = settings.annotated === null ? routerIdOf(settings, network) : null;
+    this.#hasLeftovers = this.#leavesRoutes() && this.#kernel.addresses().some((it) => it.owned);
+    this.#node = settings.onNode?.(null, new Map()) ?? onEveryNode(settings);
+    this.#takeLocal();
     this.speaker = new Speaker(
       {
         ...{ clock, entropy, dialer, log },
@@ -68,15 +87,43 @@ export class BgpRuntime {
         isOnLink: onLinkOf(this.#kernel),
         ...(readTcpCounters ? { readTcpCounters } : {}),
       },
-      { localAsn: Asn.of(settings.localAs), routerId, restarted: this.isResumed },
+      this.#localSpeaker(),
     );
-    const unnumbered = settings.peers.filter((peer) => peer.address === null);
-    this.#interfaces = new Map(unnumbered.map((peer) => [peer.name, peer.sourceInterface!]));
-    const all = [...settings.peers, ...settings.dynamicNeighbours];
-    this.#dependsOnKernel = unnumbered.length > 0 || all.some(({ nextHop }) => nextHop.kind === "interface");
     const segments = parts.routerSegments;
     this.#discovery = new RouterDiscovery({ clock, entropy, segments, log }, () => this.#setPeers());
     this.speaker.onChange(() => this.#tellDiscovery());
+  }
+
+  /** This start goes on with the routes of the process before. */
+  get isResumed(): boolean {
+    return this.#isResumed;
+  }
+
+  /** What is wrong with what the Node says. */
+  get troubles(): readonly string[] {
+    return this.#node.troubles;
+  }
+
+  /** `listener` is called with the peers that this node has: at once, and after each change. */
+  onPeers(listener: (peers: OwnPeers) => void): void {
+    this.#listeners.push(listener);
+    listener(this.#ownPeers());
+  }
+
+  /** @param marks  of the Node of this node; null while it is not known, or no more: then it goes on as it was */
+  setNode(marks: NodeMarks | null): void {
+    const { onNode } = this.#parts.settings;
+    if (this.#isStopped || onNode === null || marks === null || isDeepStrictEqual(marks, this.#marks)) return;
+    this.#marks = marks;
+    const before = this.#node;
+    this.#node = onNode(marks, before.kept);
+    const isNew = this.#takeLocal();
+    this.#logNode(before, isNew);
+    for (const listener of this.#listeners) listener(this.#ownPeers());
+    if (!this.#isOpen) return;
+    if (isNew) this.#note(null);
+    this.#discovery.setLinks(this.#links());
+    this.#setPeers();
   }
 
   /**
@@ -89,7 +136,7 @@ export class BgpRuntime {
     this.#secrets = new Secrets(secretsOf(settings), { ...secrets, clock }, () => this.#setPeers());
     this.#isOpen = true;
     // From here on a process that is killed leaves routes behind: at routers that agreed to wait for it.
-    this.#note(null);
+    if (this.#local !== null) this.#note(null);
     this.#discovery.setLinks(this.#links());
     this.#setPeers();
     if (settings.listen === null) return;
@@ -105,7 +152,7 @@ export class BgpRuntime {
 
   /** Links or addresses of this machine may have changed. */
   kernelChanged(): void {
-    if (!this.#isOpen || !this.#dependsOnKernel) return;
+    if (!this.#isOpen || !this.#dependsOnKernel()) return;
     this.#discovery.setLinks(this.#links());
     this.#setPeers();
   }
@@ -117,8 +164,10 @@ export class BgpRuntime {
    *   told that it goes, and a note is left for it
    */
   async stop(reason: string, options: { readonly keepRoutes: boolean }): Promise<void> {
-    const wasOpen = this.#isOpen;
+    // A note that nobody was there to take up is the next start's.
+    const wasOpen = this.#isOpen && this.#local !== null;
     this.#isOpen = false;
+    this.#isStopped = true;
     this.#secrets?.close();
     this.#discovery.close();
     if (wasOpen && options.keepRoutes) this.#leaveRoutes();
@@ -126,14 +175,51 @@ export class BgpRuntime {
     await this.speaker.stop(reason, options);
   }
 
+  get #settings(): BgpSettings | null {
+    return this.#node.settings;
+  }
+
+  /** @returns whether AS or router id became another */
+  #takeLocal(): boolean {
+    if (this.#settings === null) return false;
+    const { localAs, routerId } = this.#settings;
+    const before = this.#local;
+    this.#local = { localAs, routerId: routerId ?? this.#routerId! };
+    if (isDeepStrictEqual(this.#local, before)) return false;
+    // Routes that are kept for another than we are now are lost, and so are ours at peers that knew another.
+    this.#isResumed = before === null && this.#isRestart(this.#local);
+    return true;
+  }
+
+  #localSpeaker(): LocalSpeaker {
+    const { localAs, routerId } = this.#local ?? { ...this.#parts.settings, routerId: NO_ROUTER_ID };
+    return { localAsn: Asn.of(localAs), routerId, restarted: this.#isResumed };
+  }
+
+  #logNode({ settings: before, troubles }: NodeBgp, isNew: boolean): void {
+    const { log } = this.#parts;
+    for (const trouble of this.#node.troubles)
+      if (!troubles.includes(trouble)) emit(log, "bgp.node.wrong", {}, trouble);
+    const namesOf = (settings: BgpSettings | null): readonly string[] =>
+      (settings?.peers ?? []).map(({ name }) => name);
+    const peers = namesOf(this.#settings);
+    if (isNew || !isDeepStrictEqual(peers, namesOf(before)))
+      emit(log, "bgp.node", { ...this.#local, peers }, "AS and peers of this node");
+  }
+
+  #ownPeers(): OwnPeers {
+    const { settings, undecided } = this.#node;
+    if (settings === null) return { peers: [], dynamicNeighbours: [] };
+    return { ...settings, peers: settings.peers.filter(({ name }) => !undecided.has(name)) };
+  }
+
   /** The earlier process left a note, or its addresses are still there: it ended without a chance to take them away. */
-  #isRestart(routerId: string): boolean {
-    const { settings, note, clock, log } = this.#parts;
+  #isRestart({ localAs, routerId }: Local): boolean {
+    const { note, clock, log } = this.#parts;
     if (!this.#leavesRoutes()) return false;
     const found = note.read(clock.wallTime().getTime());
-    const isNoted = found !== null && found.localAs === settings.localAs && found.routerId === routerId;
-    const isLeft = this.#kernel.addresses().some((it) => it.owned);
-    if (!isNoted && !isLeft) return false;
+    const isNoted = found !== null && found.localAs === localAs && found.routerId === routerId;
+    if (!isNoted && !this.#hasLeftovers) return false;
     emit(log, "bgp.resumed", { noted: isNoted }, "goes on with the routes of the process before");
     return true;
   }
@@ -149,9 +235,9 @@ export class BgpRuntime {
 
   #note(validUntil: number | null): void {
     if (!this.#leavesRoutes()) return this.#forgetNote();
-    const { settings, note, log } = this.#parts;
+    const { note, log } = this.#parts;
     try {
-      note.write({ localAs: settings.localAs, routerId: this.#routerId, validUntil });
+      note.write({ ...this.#local!, validUntil });
     } catch (error) {
       // Without it routers may forget the routes a moment early, if they forget them at all.
       emit(log, "bgp.note-failed", { error: String(error) }, "no note could be left for the next start");
@@ -168,29 +254,47 @@ export class BgpRuntime {
   }
 
   #setPeers(): void {
-    if (!this.#isOpen) return;
-    const { settings } = this.#parts;
+    if (!this.#isOpen || this.#local === null) return;
+    const { peers: wanted = [], dynamicNeighbours: ranges = [] } = this.#settings ?? {};
     // Read once for all peers: there may be thousands of addresses.
-    const [links, addresses] = this.#dependsOnKernel ? [this.#kernel.links(), this.#kernel.addresses()] : [[], []];
+    const [links, addresses] = this.#dependsOnKernel() ? [this.#kernel.links(), this.#kernel.addresses()] : [[], []];
     const seen = { links: () => links, addresses: () => addresses };
-    const peers = settings.peers.map((peer) => peerConfigOf(peer, this.#factsOf(peer, links), seen));
-    const ranges = settings.dynamicNeighbours.map((range) => dynamicNeighboursOf(range, this.#passwordOf(range), seen));
-    this.speaker.setPeers(peers, ranges);
+    const peers = wanted.map((peer) => peerConfigOf(peer, this.#factsOf(peer, links), seen));
+    // While the labels are not known, peers of several nodes may have one name.
+    const byName = new Map(peers.map((peer) => [peer.name, peer]));
+    const dynamic = ranges.map((range) => dynamicNeighboursOf(range, this.#passwordOf(range), seen));
+    this.speaker.setPeers([...byName.values()], dynamic, this.#localSpeaker());
+  }
+
+  /** Unnumbered peers, and next hops of an interface. */
+  #dependsOnKernel(): boolean {
+    const { peers = [], dynamicNeighbours = [] } = this.#settings ?? {};
+    return (
+      peers.some(({ address }) => address === null) ||
+      [...peers, ...dynamicNeighbours].some(({ nextHop }) => nextHop.kind === "interface")
+    );
+  }
+
+  /** Interfaces of unnumbered peers, by the peer's name. */
+  #interfaces(): ReadonlyMap<string, string> {
+    const unnumbered = this.#ownPeers().peers.filter((peer) => peer.address === null);
+    return new Map(unnumbered.map((peer) => [peer.name, peer.sourceInterface!]));
   }
 
   #factsOf(peer: PeerSettings, links: readonly Link[]): PeerFacts {
     const password = this.#passwordOf(peer);
-    if (peer.address !== null) return { address: peer.address, password };
+    const common = { password, undecided: this.#node.undecided.has(peer.name) ? UNDECIDED : null };
+    if (peer.address !== null) return { address: peer.address, ...common };
     const name = peer.sourceInterface!;
     const { router, error } = this.#discovery.status(name);
-    if (router !== null) return { address: router, password };
+    if (router !== null) return { address: router, ...common };
     const link = links.find((it) => it.name === name);
     const why = !link
       ? `interface ${name} does not exist`
       : !link.up
         ? `interface ${name} is down`
         : (error ?? `no router has advertised itself on ${name}`);
-    return { address: null, notFound: why, password };
+    return { address: null, notFound: why, ...common };
   }
 
   #passwordOf({ password }: SessionSettings): PeerFacts["password"] {
@@ -198,20 +302,22 @@ export class BgpRuntime {
   }
 
   #tellDiscovery(): void {
-    if (this.#interfaces.size === 0) return;
+    const interfaces = this.#interfaces();
+    if (interfaces.size === 0) return;
     for (const { name, state } of this.speaker.summaries()) {
-      const interfaceName = this.#interfaces.get(name);
+      const interfaceName = interfaces.get(name);
       if (interfaceName !== undefined) this.#discovery.setSession(interfaceName, state === "established");
     }
   }
 
   /** Where routers are looked for: an interface that is up, with an address that is ours for sure. */
   #links(): ReadonlyMap<string, RouterLink | null> {
-    if (this.#interfaces.size === 0) return new Map();
+    const interfaces = this.#interfaces();
+    if (interfaces.size === 0) return new Map();
     const links = this.#kernel.links();
     const addresses = this.#kernel.addresses();
     return new Map(
-      [...this.#interfaces.values()].map((name) => {
+      [...interfaces.values()].map((name) => {
         const link = links.find((it) => it.name === name);
         if (!link?.up || link.mac === null) return [name, null];
         const own = addresses.find(
@@ -224,12 +330,19 @@ export class BgpRuntime {
   }
 }
 
-function secretsOf({ peers, dynamicNeighbours }: BgpSettings): readonly SecretSource[] {
-  return [...peers, ...dynamicNeighbours].flatMap(({ password }) => password ?? []);
-}
+const onEveryNode = (settings: BgpSettings): NodeBgp => ({
+  settings,
+  undecided: new Set(),
+  troubles: [],
+  kept: new Map(),
+});
+
+/** Of the peers of all nodes: these differ less often than the node's labels. */
+const secretsOf = (settings: BgpSettings): readonly SecretSource[] =>
+  sessionsOf(settings).flatMap(({ password }) => password ?? []);
 
 /** How long routers keep our routes at most; null where none does. */
-function restartMillis({ peers, dynamicNeighbours }: BgpSettings): number | null {
-  const all = [...peers, ...dynamicNeighbours].flatMap(({ gracefulRestart }) => gracefulRestart ?? []);
+function restartMillis(settings: BgpSettings): number | null {
+  const all = sessionsOf(settings).flatMap(({ gracefulRestart }) => gracefulRestart ?? []);
   return all.length === 0 ? null : Math.max(...all.map((it) => it.restartTimeSeconds)) * 1000;
 }

@@ -50,8 +50,13 @@ export interface NodeParts {
   } | null;
   /** Absent where no routes are put into the kernel, and none are left there. */
   readonly routes?: Pick<RouteConverger, "converge" | "failures" | "troubles" | "isRefused">;
-  /** Routers may still have the routes of the process before, and keep them until all is known here. */
-  readonly isResumed?: boolean;
+  /** Absent without BGP. */
+  readonly bgp?: {
+    /** Routers may still have the routes of the process before, and keep them until all is known here. */
+    readonly isResumed: boolean;
+    /** What is wrong with the peers of this node. */
+    readonly troubles: readonly string[];
+  };
   /** Absent without BFD. */
   readonly bfd?: { status(): readonly BfdSessionStatus[] };
   readonly announcer: {

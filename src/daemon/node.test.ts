@@ -656,7 +656,7 @@ describe("the loop of a node", () => {
       daemon.replan();
       return daemon.report().problems.some((it) => it.startsWith("routers keep the routes of the process before"));
     };
-    const { daemon } = rack({ policy: unelected, nodes, isResumed: true });
+    const { daemon } = rack({ policy: unelected, nodes, bgp: { isResumed: true, troubles: [] } });
     expect([kept(daemon), kept(rack({ policy: unelected, nodes }).daemon)]).toEqual([true, false]);
     nodes.synced = true;
     expect(kept(daemon)).toBe(false);

@@ -264,12 +264,13 @@ export class NodeDaemon {
     const balancer = this.#parts.balancer?.troubles ?? [];
     const rules = this.#parts.firewall?.failure ?? null;
     const firewall = rules === null ? [] : [`the firewall: ${rules}`];
-    const isWaiting = this.#parts.isResumed === true && !this.#routesAreComplete;
+    const isWaiting = this.#parts.bgp?.isResumed === true && !this.#routesAreComplete;
     const kept = isWaiting
       ? ["routers keep the routes of the process before until all Services and nodes are known"]
       : [];
     const routes = this.#parts.routes?.troubles ?? [];
-    return [...troubles, ...kept, ...kernel, ...routes, ...firewall, ...balancer, ...conflicts, ...pools];
+    const peers = (this.#parts.bgp?.troubles ?? []).map((trouble) => `BGP: ${trouble}`);
+    return [...troubles, ...peers, ...kept, ...kernel, ...routes, ...firewall, ...balancer, ...conflicts, ...pools];
   }
 
   /** What was recorded of a peer, as a file; null when there is no such peer. */

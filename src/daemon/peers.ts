@@ -53,6 +53,8 @@ export const onLinkOf =
 export type PeerFacts = {
   /** The TCP-MD5 key, or why it cannot be had; null where none is asked for. */
   readonly password: Secret | null;
+  /** Why it is not known whether this node has the peer; null when it has. */
+  readonly undecided: string | null;
 } & (
   | { readonly address: IpAddress }
   /** An unnumbered peer whose router is not known, and why. */
@@ -68,6 +70,7 @@ export function peerConfigOf(peer: PeerSettings, facts: PeerFacts, network: Addr
     name: peer.name,
     address: facts.address ?? NO_ADDRESS,
     passive: peer.passive,
+    ...(facts.undecided === null ? {} : { undecided: facts.undecided }),
     ...(facts.address === null ? { notFound: facts.notFound } : {}),
     ...(peer.sourceAddress === null ? {} : { localAddress: peer.sourceAddress }),
     ...(peer.sourceInterface === null ? {} : { interfaceName: peer.sourceInterface }),

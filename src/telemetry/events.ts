@@ -47,6 +47,8 @@ const EVENTS = {
   "bgp.resumed": "info", //           noted (by the process before; else its addresses were found)
   "bgp.routes.kept": "info", //       seconds (for which routers keep them)
   "bgp.note-failed": "warn", //       error
+  "bgp.node": "info", //              localAs, routerId, peers (what the Node of this node makes of the configuration)
+  "bgp.node.wrong": "warn", //        (each sentence once, until it is right)
   "bgp.session.state": "info", //     from, to, cause (of the peer as an operator sees it)
   "bgp.connection.state": "debug", // slot, from, to, cause (of one of the peer's two connections)
   "bgp.connection.refused": "debug", // remote, reason

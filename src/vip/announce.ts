@@ -133,7 +133,12 @@ function sessionGate({ sessions }: View, address: IpAddress): Gate {
 }
 
 function judgeSessions({ configured, established }: View["sessions"], family: number): Gate {
-  if (configured.length === 0) return closed("session", "no BGP peer is configured", "set bgp_peers");
+  if (configured.length === 0)
+    return closed(
+      "session",
+      "this node has no BGP peer",
+      "set bgp_peers, or the labels or annotations of the Node that peers depend on",
+    );
   const heard = established.filter((it) => it.families.some((one) => one === family)).map((it) => it.name);
   if (heard.length > 0) return open("session", `established with ${heard.join(", ")}`);
   return closed(

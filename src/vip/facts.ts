@@ -230,14 +230,22 @@ export interface NodeFact {
   readonly networkUnavailable: boolean;
   /** Its InternalIPs that are addresses. */
   readonly internalAddresses: readonly IpAddress[];
+  /** Of the node that was asked for alone: all others would cost memory, and a new plan with each change. */
+  readonly marks?: {
+    readonly labels: Readonly<Record<string, string>>;
+    readonly annotations: Readonly<Record<string, string>>;
+  };
 }
 
 export const EXCLUDE_LABEL = "node.kubernetes.io/exclude-from-external-load-balancers";
 
-export function nodeFact(node: V1Node): NodeFact {
+/** @param marked  the node whose labels and annotations are kept; null keeps none */
+export function nodeFact(node: V1Node, marked: string | null = null): NodeFact {
   const labels = node.metadata?.labels ?? {};
+  const name = node.metadata?.name ?? "";
   return {
-    name: node.metadata?.name ?? "",
+    name,
+    ...(name === marked ? { marks: { labels, annotations: node.metadata?.annotations ?? {} } } : {}),
     ready: (node.status?.conditions ?? []).some((it) => it.type === "Ready" && it.status === "True"),
     cordoned: node.spec?.unschedulable === true,
     controlPlane: "node-role.kubernetes.io/control-plane" in labels || "node-role.kubernetes.io/master" in labels,

@@ -54,6 +54,7 @@ const ROWS: readonly (readonly [key: string, text: string, value: unknown, other
     '{"type":"sha1","keyId":2,"key":"b"}',
     { type: "sha1", keyId: 2, key: "b" },
   ],
+  ["annotationPrefix", "example.com", "example.com", "metal.equinix.com", "metal.equinix.com"],
   ["drainSeconds", "0", 0, "2.5", 2.5],
   ["serviceAttributes.communities", "65000:*", ["65000:*"], "1:2,no-export", ["1:2", "no-export"]],
   ["serviceAttributes.largeCommunities", "1:*:*", ["1:*:*"], "1:2:3,4:5:6", ["1:2:3", "4:5:6"]],
@@ -64,6 +65,8 @@ const ROWS: readonly (readonly [key: string, text: string, value: unknown, other
 ];
 
 const NEIGHBOUR = { name: "a", prefix: "10.0.0.0/8", as: "external", limit: 16, multihop: false };
+
+const ON_NODES = { nodeSelector: { "example.com/rack": "a" }, localAs: 65_010 };
 
 type Sample = readonly [text: string, value: unknown];
 
@@ -77,6 +80,10 @@ export const BGP_SAMPLES: Readonly<Record<string, readonly [Sample, Sample]>> = 
       ],
     ]),
   ),
+  "bgp.localAsOnNodes": [
+    ["[]", []],
+    [JSON.stringify([ON_NODES]), [ON_NODES]],
+  ],
   "bgp.dynamicNeighbours": [
     ["[]", []],
     [JSON.stringify([NEIGHBOUR]), [NEIGHBOUR]],

@@ -23,7 +23,7 @@ export type ConnectionEnd =
 export interface DiagnosisFacts {
   readonly peer: Pick<
     PeerConfig,
-    "address" | "port" | "asn" | "passive" | "ttl" | "minTtl" | "families" | "md5Missing" | "notFound"
+    "address" | "port" | "asn" | "passive" | "ttl" | "minTtl" | "families" | "md5Missing" | "notFound" | "undecided"
   >;
   readonly hasMd5Key: boolean;
   readonly localAsn: Asn;
@@ -46,6 +46,7 @@ export interface DiagnosisFacts {
 
 /** What is wrong; names are API, as those of events are. */
 export type Cause =
+  | "undecided"
   | "md5-missing"
   | "router-not-found"
   | "md5-mismatch"
@@ -90,6 +91,13 @@ const COLLISION_LOOP = 4;
  */
 export function diagnose(facts: DiagnosisFacts): Diagnosis | null {
   const { peer, state, lastEnd } = facts;
+  if (peer.undecided !== undefined) {
+    return {
+      cause: "undecided",
+      problem: peer.undecided,
+      fix: "let the daemon reach the Kubernetes API; the session starts by itself",
+    };
+  }
   if (peer.notFound !== undefined) {
     return {
       cause: "router-not-found",

@@ -26,8 +26,8 @@ export function listenSettings(
   };
 }
 
-const keyOf = ({ address, interfaceName, md5Password: password, notFound }: PeerConfig): Md5Key[] => {
-  if (password === undefined || notFound !== undefined) return [];
+const keyOf = ({ address, interfaceName, md5Password: password, undecided, notFound }: PeerConfig): Md5Key[] => {
+  if (password === undefined || (undecided ?? notFound) !== undefined) return [];
   const scope = interfaceName !== undefined && isIpv6(address) && isLinkLocal(address) ? { interfaceName } : {};
   return [{ remote: address, ...scope, password }];
 };

@@ -29,6 +29,8 @@ export interface PeerConfig {
   readonly md5Password?: string;
   /** Why there is no key although one is configured: the session is then not started, and its status says so. */
   readonly md5Missing?: string;
+  /** Why it is not known yet whether this is a peer: the session is not started, and its status says so. */
+  readonly undecided?: string;
   /** Why `address` is not known yet, and means nothing: a peer on an interface waits for its router to be found. */
   readonly notFound?: string;
   /** Offered: 0 turns keepalives off, 1 and 2 are not legal (RFC 4271 §4.2). */

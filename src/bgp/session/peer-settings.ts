@@ -26,8 +26,12 @@ export function dialOptions(peer: PeerConfig): DialOptions {
 }
 
 /** Why no session can be tried for; null when one can. */
-export const withheldBecause = ({ notFound, md5Missing }: Pick<PeerConfig, "notFound" | "md5Missing">): string | null =>
-  notFound ?? md5Missing ?? null;
+export const withheldBecause = ({
+  undecided,
+  notFound,
+  md5Missing,
+}: Pick<PeerConfig, "undecided" | "notFound" | "md5Missing">): string | null =>
+  undecided ?? notFound ?? md5Missing ?? null;
 
 /** For a connection from the peer: what the listening socket could not know. */
 export function acceptOptions(peer: PeerConfig): SocketOptions & { readonly md5Password?: string } {

@@ -88,6 +88,26 @@ describe("a change of settings", () => {
     expect(net.us.peers()).toMatchObject([{ establishedCount: 1 }, { establishedCount: 1 }]);
   });
 
+  it("of our AS or router id begins every session anew, with a Cease that says so", async () => {
+    const net = await link();
+    const [one, two] = [await net.router("10.0.0.2", { asn: "external" }), await net.router("10.0.0.3")];
+    const peers = [net.peer("one", "10.0.0.2"), net.peer("two", "10.0.0.3")];
+    net.us.setPeers(peers);
+    net.until(() => net.state("one") === "established" && net.state("two") === "established");
+    const local = { localAsn: Asn.of(65_009), routerId: ip("10.255.0.9") as Ipv4 };
+    net.us.setPeers(peers, [], local);
+    net.until(() => one.peers()[0]!.remote?.identifier === "10.255.0.9");
+    expect(one.peers()[0]).toMatchObject({
+      asn: 65_009,
+      establishedCount: 2,
+      lastError: { message: "Cease: Other Configuration Change" },
+    });
+    net.until(() => two.peers()[0]!.diagnosis?.cause === "wrong-as");
+    net.us.setPeers(peers, [], { ...local });
+    net.time.advance(10_000);
+    expect(one.peers()[0]!.establishedCount).toBe(2);
+  });
+
   it("of what may be received is judged anew, without a word to the router (BGP-8212-3-01)", async () => {
     const net = await link();
     const router = await net.router("10.0.0.2");
@@ -180,6 +200,22 @@ describe("a peer", () => {
     net.us.setPeers([peer]);
     net.until(() => net.state("one") === "established");
     expect(net.us.peers()[0]!.withheld).toBeNull();
+  });
+
+  it("of which it is not decided whether they are any are not tried, nor taken, and say so", async () => {
+    const net = await link();
+    await net.router("10.0.0.2");
+    const peer = net.peer("one", "10.0.0.2", { md5Password: "key" });
+    net.us.setPeers([{ ...peer, undecided: "nobody has said yet" }]);
+    net.time.advance(60_000);
+    expect(net.us.peers()[0]).toMatchObject({
+      ...{ state: "idle", establishedCount: 0, withheld: "nobody has said yet" },
+      diagnosis: { cause: "undecided", problem: "nobody has said yet" },
+    });
+    expect(net.keys()).toEqual([]);
+    const { md5Password: _, ...open } = peer;
+    net.us.setPeers([open]);
+    net.until(() => net.state("one") === "established");
   });
 
   it("may be any of another AS, or any of ours, and status has the number that it came with (UNN-08)", async () => {

@@ -16,6 +16,7 @@ import { type Recorder, type RecorderLimits, sharedLimits } from "./recorder.ts"
 export type { ReceivedRoute, RouteKey } from "../rib/adj-rib-in.ts";
 export type { RouteAttributes } from "../rib/adj-rib-out.ts";
 
+export type { LocalSpeaker } from "./peer-settings.ts";
 export type { DynamicNeighbours, GracefulRestartConfig, PeerConfig, PeerStatus, PeerSummary } from "./peer-config.ts";
 
 /** Ports, and the log of the process; each peer gets a child of it. */
@@ -39,7 +40,7 @@ const CLOSE_MILLIS = 1200;
  */
 export class Speaker {
   readonly #deps: SpeakerDeps;
-  readonly #local: LocalSpeaker;
+  #local: LocalSpeaker;
   readonly #sessions = new Map<string, PeerSession>();
   /** The sessions that exist only while somebody of a range is there: its name by theirs. */
   readonly #rangeOf = new Map<string, string>();
@@ -70,11 +71,21 @@ export class Speaker {
   /**
    * Makes the sessions those of `peers`, by name, and lets those of `dynamic` come and go. A session is not touched by a
    * change of other peers, nor by one of its own that it can take over as it is; any other begins it anew.
+   *
+   * @param local  another AS or router id than before begins every session anew
    */
-  setPeers(peers: readonly PeerConfig[], dynamic: readonly DynamicNeighbours[] = []): void {
+  setPeers(
+    peers: readonly PeerConfig[],
+    dynamic: readonly DynamicNeighbours[] = [],
+    local: LocalSpeaker = this.#local,
+  ): void {
     if (this.#isStopping) return;
+    const isSomebodyElse = local.localAsn !== this.#local.localAsn || local.routerId !== this.#local.routerId;
     this.#peers = peers;
     this.#dynamic = dynamic;
+    this.#local = local;
+    // Nobody keeps routes for a speaker that it does not know.
+    if (isSomebodyElse) this.#forwarding.clear();
     this.#restarted ??= new Set(peers.map(({ name }) => name));
     this.#keyListenings();
     for (const name of this.#forwarding) if (!this.#sessions.has(name)) this.#forwarding.delete(name);
@@ -82,6 +93,7 @@ export class Speaker {
     for (const [name, session] of this.#sessions) {
       const next = this.#rangeOf.has(name) ? this.#dynamicNext(session) : (wanted.get(name) ?? null);
       if (next === null) this.#leave(name, session, { kind: "cease.peer-deconfigured" });
+      else if (isSomebodyElse) this.#leave(name, session, { kind: "cease.other-configuration-change" });
       else this.#change(name, session, next);
     }
     for (const peer of peers) {

@@ -2,6 +2,7 @@ import { printEnvironment, type Variable } from "../../config/environment.ts";
 import type { Loaded } from "../../config/load.ts";
 import type { Config } from "../../config/schema.ts";
 import type { Settings } from "../../config/settings.ts";
+import { sessionsOf } from "../../config/settings-sessions.ts";
 
 /** How the pod is to run, beside the settings. */
 export interface PodOptions {
@@ -108,7 +109,7 @@ function etcdFiles({ etcd }: Settings): readonly string[] {
 }
 
 function passwordFiles({ bgp }: Settings): readonly string[] {
-  const sources = bgp === null ? [] : [...bgp.peers, ...bgp.dynamicNeighbours].map(({ password }) => password);
+  const sources = bgp === null ? [] : sessionsOf(bgp).map(({ password }) => password);
   return [...new Set(sources.flatMap((it) => (it?.kind === "file" ? [it.path] : [])))];
 }
 
@@ -141,7 +142,7 @@ function capabilities({ mode, controlPlane, services, bgp }: Settings): string[]
   const addresses = controlPlane !== null || (services?.attach ?? false);
   const rules = services !== null && (services.onlyServicePorts || services.sourceRanges);
   const bound = bgp?.peers.some((peer) => peer.sourceInterface !== null) ?? false;
-  const bfd = bgp !== null && [...bgp.peers, ...bgp.dynamicNeighbours].some((it) => it.bfd !== null);
+  const bfd = bgp !== null && sessionsOf(bgp).some((it) => it.bfd !== null);
   const lowPort = bgp !== null && bgp.listen !== null && bgp.listen.port < 1024;
   return [
     // Addresses on interfaces, routes, and rules of nftables.
