@@ -22,6 +22,8 @@ export interface ServiceSpec {
   readonly policy: "Cluster" | "Local";
   /** Nodes with a ready endpoint. */
   readonly endpoints: readonly NodeName[];
+  /** Nodes whose endpoint is on its way out, and still serves. */
+  readonly terminating?: readonly NodeName[];
 }
 
 interface NodeMarks {
@@ -293,7 +295,11 @@ interface SliceObject {
 }
 
 /** One slice per family, as the EndpointSlice controller makes them. */
-function sliceObjects({ name, addresses, endpoints }: ServiceSpec): readonly SliceObject[] {
+function sliceObjects({ name, addresses, endpoints, terminating = [] }: ServiceSpec): readonly SliceObject[] {
+  const all = [
+    ...endpoints.map((nodeName) => ({ nodeName, conditions: { ready: true, serving: true, terminating: false } })),
+    ...terminating.map((nodeName) => ({ nodeName, conditions: { ready: false, serving: true, terminating: true } })),
+  ];
   return addresses.map((address) => {
     const family = isV6(address) ? "v6" : "v4";
     return {
@@ -302,11 +308,7 @@ function sliceObjects({ name, addresses, endpoints }: ServiceSpec): readonly Sli
       metadata: { name: `${name}-${family}`, labels: { "kubernetes.io/service-name": name } },
       addressType: family === "v6" ? "IPv6" : "IPv4",
       ports: [{ name: "http", port: 8080, protocol: "TCP" }],
-      endpoints: endpoints.map((nodeName) => ({
-        addresses: [podAddress(nodeName, family)],
-        nodeName,
-        conditions: { ready: true, serving: true, terminating: false },
-      })),
+      endpoints: all.map((endpoint) => ({ addresses: [podAddress(endpoint.nodeName, family)], ...endpoint })),
     };
   });
 }

@@ -191,8 +191,8 @@ export class Rack {
    * from the traffic policy and the endpoints; whether the address is announced does not matter.
    */
   async proxy(spec: ServiceSpec): Promise<void> {
-    const serving: readonly NodeName[] =
-      spec.endpoints.length === 0 ? [] : spec.policy === "Cluster" ? NODE_NAMES : spec.endpoints;
+    const own = [...spec.endpoints, ...(spec.terminating ?? [])];
+    const serving: readonly NodeName[] = own.length === 0 ? [] : spec.policy === "Cluster" ? NODE_NAMES : own;
     for (const node of this.nodes) {
       for (const address of spec.addresses)
         await node.serve(

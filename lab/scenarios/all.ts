@@ -14,6 +14,7 @@ import { nodeAnnotations } from "./node-annotations.ts";
 import { nodeLoss } from "./node-loss.ts";
 import { nodePeers } from "./node-peers.ts";
 import { routerRestart } from "./router-restart.ts";
+import { rollingUpdate } from "./rolling-update.ts";
 import { scale } from "./scale.ts";
 import { serviceLifecycle } from "./service-lifecycle.ts";
 import { sigkillLoop } from "./sigkill-loop.ts";
@@ -30,6 +31,7 @@ export const SCENARIOS: readonly Scenario[] = [
   arp,
   fallback,
   serviceLifecycle,
+  rollingUpdate,
   routerRestart,
   daemonUpgrade,
   bfdNodeLoss,

@@ -140,6 +140,9 @@ function resolveServices(config: Config, complain: Report): ServicesSettings {
     attach: services.attachAddresses,
     updateStatus: services.updateStatus,
     honoursExcludeLabel: services.excludeLabel,
+    drainsCordoned: services.drainCordonedNodes,
+    minimumReadyMillis: Math.round(services.endpointMinimumReadySeconds * 1000),
+    holdDownMaxMillis: Math.round(services.endpointHoldDownSeconds * 1000),
     pools: services.pools.enabled
       ? { configMap: leaseOf(services.pools.configMap), lease: leaseOf(services.pools.leaseName) }
       : null,

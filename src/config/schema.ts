@@ -110,6 +110,28 @@ const Services = z.strictObject({
       ),
     { form: "bool", env: ["vipcast_exclude_label"] },
   ),
+  drainCordonedNodes: named(
+    bool()
+      .default(false)
+      .describe(
+        "A node that is cordoned (`spec.unschedulable`) gives its Services away: routers are asked to prefer other ways, and `bgp.drainSeconds` later the routes go; Leases go at once. Without it a cordoned node goes on serving.",
+      ),
+    { form: "bool", env: ["vipcast_drain_cordoned_nodes"] },
+  ),
+  endpointMinimumReadySeconds: named(
+    decimalNumber(0, 3_600)
+      .default(0)
+      .describe("Policy Local: how long a node's endpoint must have been ready before the node announces the Service."),
+    { form: "number", env: ["vipcast_endpoint_minimum_ready_seconds"] },
+  ),
+  endpointHoldDownSeconds: named(
+    decimalNumber(0, 3_600)
+      .default(60)
+      .describe(
+        "Policy Local: an endpoint that stopped being ready twice within five minutes must stay ready for 5 s, twice as long after each further time, and at most this long, before its node announces the Service again. The last node that serves is never held; 0 turns it off.",
+      ),
+    { form: "number", env: ["vipcast_endpoint_hold_down_seconds"] },
+  ),
   pools: z
     .strictObject({
       enabled: named(

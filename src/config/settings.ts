@@ -145,6 +145,12 @@ export interface ServicesSettings {
   readonly updateStatus: boolean;
   /** Nodes with the label exclude-from-external-load-balancers serve no Services. */
   readonly honoursExcludeLabel: boolean;
+  /** A node that is cordoned gives its Services away. */
+  readonly drainsCordoned: boolean;
+  /** How long an endpoint must have been ready before its node announces a Service with policy Local. */
+  readonly minimumReadyMillis: number;
+  /** Of nodes whose endpoints flap: the longest that they are held down; 0 never. */
+  readonly holdDownMaxMillis: number;
   /** Null: nobody here gives addresses. */
   readonly pools: PoolSettings | null;
   /** VIPs answer on the ports of their Services only. */

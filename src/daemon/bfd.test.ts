@@ -139,6 +139,23 @@ describe("a peer with BFD", () => {
     ]);
   });
 
+  it("E3: hears of its own path alone", () => {
+    const it = new Played();
+    it.peers = [established("tor", "10.0.0.1", "10.0.0.2"), established("spine", "10.0.0.3", "10.0.0.2")];
+    it.bfd.setPeers(
+      configured([
+        { name: "tor", bfd: BFD },
+        { name: "spine", bfd: BFD },
+      ]),
+    );
+    it.path("tor", "up");
+    it.path("spine", "up");
+    const { wanted } = it;
+    it.path("tor", "down");
+    expect(it.told.slice(2)).toEqual([["tor", "down", false]]);
+    expect(it.wanted).toBe(wanted);
+  });
+
   it("that loses BFD by configuration is told that nothing is known, which is no failure (BFD-5882-3.2-02)", () => {
     const it = new Played();
     it.peers = [established("tor", "10.0.0.1", "10.0.0.2")];

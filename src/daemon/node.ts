@@ -12,6 +12,7 @@ import type { PeerSummary } from "../bgp/session/speaker.ts";
 import type { Alarm } from "../ports/clock.ts";
 import type { InterfaceAddress, Link } from "../ports/network.ts";
 import type { RecordingFormat, StatusReport } from "../status/report.ts";
+import { EndpointDamping } from "../vip/endpoint-damping.ts";
 import { type EndpointsByService, EndpointsFold } from "../vip/endpoints.ts";
 import type { ServiceFact, ServiceKey } from "../vip/facts.ts";
 import { NO_FIREWALL } from "../vip/firewall.ts";
@@ -65,11 +66,13 @@ export class NodeDaemon {
   readonly #startedAt: Date;
   readonly #startedInstant: Instant;
   readonly #endpoints = new EndpointsFold();
+  readonly #damping: EndpointDamping | null;
   readonly #memory = new PlanMemory();
   #plan: Plan = EMPTY_PLAN;
   /** Leases that the plan takes for held. */
   #held: readonly string[] = [];
   #downSince: Instant | null;
+  #cordonedSince: Instant | null = null;
   #links: readonly Link[] = [];
   #present: readonly InterfaceAddress[] = [];
   #sessions = "";
@@ -89,6 +92,8 @@ export class NodeDaemon {
     this.#parts = parts;
     this.#kernel = new KernelView(parts.network, parts.log);
     this.#said = new PlanLog(parts.log);
+    const damping = parts.policy.services?.damping ?? null;
+    this.#damping = damping && new EndpointDamping(damping);
     const { clock, log, network, elections } = parts;
     const heldUntil = (lease: string) => elections.heldUntil(lease);
     this.#lifetimes = parts.lendsAddresses ? new AddressLifetimes({ clock, log, network, heldUntil }) : null;
@@ -287,18 +292,24 @@ export class NodeDaemon {
   #snapshot(): Snapshot {
     const { policy, clock, services, slices, nodes, elections, probe, speaker } = this.#parts;
     const now = clock.now();
+    const endpoints = slices === null ? NO_ENDPOINTS : this.#endpoints.fold(slices.facts, slices.version);
     this.#links = this.#kernel.links();
     this.#present = this.#kernel.addresses();
     const peers = speaker?.summaries() ?? [];
     const up = peers.filter((peer) => peer.state === "established");
+    const node = nodes.facts.get(policy.node) ?? null;
+    this.#cordonedSince = node?.cordoned === true ? (this.#cordonedSince ?? now) : null;
     this.#downSince = up.length > 0 ? null : (this.#downSince ?? now);
     return {
       now,
       policy,
       synced: this.#synced(),
       services: (services?.facts ?? new Map()) as ReadonlyMap<ServiceKey, ServiceFact>,
-      endpoints: slices === null ? NO_ENDPOINTS : this.#endpoints.fold(slices.facts, slices.version),
-      node: nodes.facts.get(policy.node) ?? null,
+      endpoints,
+      // What the first lists bring has been there before.
+      ...(this.#damping !== null && this.#synced() ? { damping: this.#damping.observe(endpoints, now) } : {}),
+      node,
+      cordonedSince: this.#cordonedSince,
       nodes: nodes.facts,
       members: this.#parts.membership?.fact ?? null,
       leases: elections.facts(),

@@ -49,6 +49,8 @@ export function policyOf(settings: Settings): Policy {
       attach: services.attach,
       updateStatus: services.updateStatus,
       honoursExcludeLabel: services.honoursExcludeLabel,
+      cordonDrainMillis: services.drainsCordoned ? (settings.bgp?.drainMillis ?? 0) : null,
+      damping: { minimumReadyMillis: services.minimumReadyMillis, holdDownMaxMillis: services.holdDownMaxMillis },
       poolLease: services.pools && lease(services.pools.lease),
       enforced: { onlyServicePorts: services.onlyServicePorts, sourceRanges: services.sourceRanges },
     },

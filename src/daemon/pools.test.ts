@@ -140,6 +140,19 @@ describe("who gives addresses", () => {
     expect(given()).toEqual(["a 10.0.0.1", "a 10.0.0.1"]);
   });
 
+  it("B2: gives the address of a Service that became a ClusterIP to one that waits", async () => {
+    data = { "range-global": "10.0.0.1-10.0.0.1" };
+    create("first", "10.0.0.1");
+    create("second");
+    pools.update();
+    await settle();
+    expect(given()).toEqual([]);
+    facts.set("default/first", { ...facts.get("default/first")!, type: "ClusterIP" });
+    pools.update();
+    await settle();
+    expect(given()).toEqual(["second 10.0.0.1"]);
+  });
+
   it("leaves Services alone that are of another class or ignored", async () => {
     const spec = { type: "LoadBalancer", loadBalancerClass: "other" };
     facts.set("default/a", serviceFact({ metadata: { name: "a", namespace: "default" }, spec }));

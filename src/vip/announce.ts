@@ -22,17 +22,20 @@ export interface View extends Pick<Snapshot, "policy" | "node" | "interfaces" | 
   readonly fallback: boolean;
   readonly sessions: Pick<SessionsFact, "configured" | "established" | "ends">;
   readonly firewallFailure: string | null;
+  /** A cordoned node that is to give its Services away: first routers are asked for other ways, then the routes go. */
+  readonly drain: "none" | "begun" | "over";
   /** Why the kernel has not taken a route of the table. */
   readonly tableFailures: ReadonlyMap<Prefix, string>;
 }
 
 const NO_FAILURES: View["tableFailures"] = new Map();
 
-export function viewOf(snapshot: Snapshot, path: Path, fallback: boolean): View {
+export function viewOf(snapshot: Snapshot, { path, fallback, drain }: Pick<View, "path" | "fallback" | "drain">): View {
   const { policy, node, interfaces, stopping, keeping, firewallFailure = null, tableFailures = NO_FAILURES } = snapshot;
   const { configured, established, ends } = snapshot.sessions;
   const sessions = { configured, established, ...(ends === undefined ? {} : { ends }) };
-  return { policy, node, interfaces, stopping, keeping, path, fallback, sessions, firewallFailure, tableFailures };
+  const judged = { path, fallback, drain };
+  return { policy, node, interfaces, stopping, keeping, ...judged, sessions, firewallFailure, tableFailures };
 }
 
 /** What one owner adds to the plan. */

@@ -35,6 +35,12 @@ describe("the balancer's plan", () => {
     expect(planBalancer(null, "n1", [VIP], [backend("n1", "10.0.0.1")])).toEqual([]);
   });
 
+  it("H4: sends connections to the last API server that is ready, and to whoever listens here when none is", () => {
+    const [first, second] = [backend("n1", "10.0.0.1", "failed"), backend("n2", "10.0.0.2")];
+    expect(chosen(POLICY, first, second)).toEqual(["10.0.0.2"]);
+    expect(chosen(POLICY, first, { ...second, probe: first.probe })).toEqual([]);
+  });
+
   it("leaves what is there until the nodes are known and one of them has answered", () => {
     expect(planBalancer(POLICY, "n1", [VIP], null)).toBeNull();
     expect(chosen(POLICY, backend("n1", "10.0.0.1", "pending"), backend("n2", "10.0.0.2", "failed"))).toBeNull();

@@ -48,12 +48,15 @@ export interface EndpointCount {
   readonly usable: number;
   /** All that the slices of this family list, usable or not. */
   readonly listed: number;
+  /** Nodes with a ready endpoint. */
+  readonly readyNodes: ReadonlySet<string>;
 }
 
 /**
  * What a connection to the VIP finds behind this node: any usable endpoint of the cluster, or with policy Local only
- * those on `node`. Usable is kube-proxy's rule over these: the ready ones, or, where none is ready, those that are
- * serving although they terminate.
+ * those on `node`. Usable are the ready ones. Those that are serving although they terminate count where no other is
+ * ready in the whole cluster: kube-proxy goes on sending connections that arrive at such a node to them, which is what
+ * lets routers turn to the others meanwhile, and fails nobody where there are none.
  */
 export function countEndpoints(
   slices: readonly EndpointSliceFact[],
@@ -62,14 +65,18 @@ export function countEndpoints(
   node: string,
 ): EndpointCount {
   let [listed, ready, terminating] = [0, 0, 0];
+  const readyNodes = new Set<string>();
+  let anyReady = false;
   for (const slice of slices) {
     if (slice.family !== family) continue;
     listed += slice.endpoints.length;
     for (const endpoint of slice.endpoints) {
+      anyReady ||= endpoint.ready;
+      if (endpoint.ready && endpoint.node !== null) readyNodes.add(endpoint.node);
       if (policy === "Local" && endpoint.node !== node) continue;
       if (endpoint.ready) ready += 1;
       else if (endpoint.serving && endpoint.terminating) terminating += 1;
     }
   }
-  return { usable: ready > 0 ? ready : terminating, listed };
+  return { usable: anyReady ? ready : terminating, listed, readyNodes };
 }

@@ -132,6 +132,15 @@ const change: fc.Arbitrary<(snapshot: Snapshot) => Snapshot> = fc.oneof(
     .constantFrom(null, new Map([["ns/a", "pool is exhausted"]]))
     .map((poolFailures) => (it: Snapshot) => ({ ...it, poolFailures })),
   fc.record({ stopping: fc.boolean(), keeping: fc.boolean() }).map((stop) => (it: Snapshot) => ({ ...it, ...stop })),
+  fc
+    .constantFrom(null, Instant.of(0), Instant.of(-9))
+    .map((cordonedSince) => (it: Snapshot) => ({ ...it, cordonedSince })),
+  fc
+    .constantFrom(new Map(), new Map([["node-1", { requiredMillis: 5_000, lossesCount: 2 }]]))
+    .map((holds) => (it: Snapshot) => ({
+      ...it,
+      damping: { holds: new Map([["ns/a" as ServiceKey, holds]]), nextAt: null },
+    })),
   fc.boolean().map((wasFallback) => (it: Snapshot) => ({ ...it, wasFallback })),
 );
 
@@ -156,6 +165,7 @@ const policies: fc.Arbitrary<Policy> = fc
         interfaceName: null,
         updateStatus: true,
         honoursExcludeLabel: true,
+        cordonDrainMillis: 5,
       },
       enforced: { onlyServicePorts: true, sourceRanges: true },
       ...rest,

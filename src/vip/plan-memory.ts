@@ -1,4 +1,5 @@
 import type { Share, View } from "./announce.ts";
+import type { Holds } from "./endpoint-damping.ts";
 import type { EndpointSliceFact, ServiceFact, ServiceKey } from "./facts.ts";
 import type { Gate } from "./gates.ts";
 import type { Decider } from "./service-election.ts";
@@ -36,13 +37,14 @@ export class PlanMemory {
   recall(
     service: ServiceFact,
     slices: readonly EndpointSliceFact[],
+    holds: Holds | null,
     decider: Decider,
     decision: Gate | null,
     poolFailure: string | undefined,
   ): Share | null {
     const known = this.#shares.get(service.key);
     if (known === undefined || known.of.service !== service || known.of.slices !== slices) return null;
-    if (known.of.poolFailure !== poolFailure) return null;
+    if (known.of.poolFailure !== poolFailure || known.of.holds !== holds) return null;
     if (!isSameGate(known.of.decision, decision) || !isSameDecider(known.of.decider, decider)) return null;
     known.round = this.#round;
     this.#usedCount++;

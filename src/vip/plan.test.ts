@@ -331,6 +331,14 @@ describe("the control-plane VIP with BGP", () => {
     expect(stands({ state: "pending", detail: "" })).toBe(false);
   });
 
+  it("H4: is announced by nobody when all API servers fail: each withdraws, also the last one", () => {
+    const failed = { state: "failed", detail: "no answer" } as const;
+    for (const elected of [false, true]) {
+      const result = run({ probe: failed, leases: leases("plndr-cp-lock", held) }, { elected });
+      expect([result.routes.size, result.addresses.size, only(result).announced]).toEqual([0, 0, false]);
+    }
+  });
+
   it("with election removes leftovers at once, as another node may hold the address already", () => {
     expect(run({ probe: { state: "pending", detail: "" }, synced: false }, { elected: true }).settled).toBe(true);
   });
@@ -345,6 +353,62 @@ describe("the control-plane VIP with BGP", () => {
 });
 
 describe("a Service with BGP", () => {
+  it("D2: stays on a cordoned node, or with the drain policy asks for other ways and goes a while later", () => {
+    const cordoned: NodeFact = {
+      ...{ name: "node-1", ready: true, cordoned: true, controlPlane: false, excluded: false },
+      ...{ networkUnavailable: false, internalAddresses: [] },
+    };
+    const at = (now: number, cordonDrainMillis: number | null, mode: Mode = "bgp"): Plan =>
+      plan(
+        snapshot({
+          ...{ now: Instant.of(now), node: cordoned, cordonedSince: Instant.of(1_000) },
+          policy: policy(mode, { services: { ...services, cordonDrainMillis } }),
+          ...{ services: served(web()), endpoints: slices(4, ready("node-2")) },
+        }),
+      );
+    const route = (result: Plan) => [...result.routes.values()][0];
+    expect(route(at(60_000, null))).toEqual({});
+    const begun = at(1_500, 2_000);
+    expect([route(begun), begun.replanAt, only(begun).announced]).toEqual([
+      { communities: [0xffff_0000], localPref: 0 },
+      3_000,
+      true,
+    ]);
+    const over = at(3_000, 2_000);
+    expect([over.routes.size, over.replanAt, decided(over)]).toEqual([
+      0,
+      null,
+      "node: node-1 is cordoned (spec.unschedulable)",
+    ]);
+    expect(at(1_500, 2_000, "arp").leases.get("kube-system/plndr-svcs-lock")?.stands).toBe(false);
+  });
+
+  it("B2: that becomes a ClusterIP loses its route at once, and says why", () => {
+    expect(webPlan().routes.size).toBe(1);
+    const switched = webPlan({}, { type: "ClusterIP" });
+    expect([switched.routes.size, decided(switched)]).toEqual([0, "type: spec.type is ClusterIP"]);
+    const forgotten = webPlan({}, { type: "ClusterIP", annotatedAddresses: null });
+    expect(forgotten.vips).toEqual([]);
+  });
+
+  it("J3: whose errors are corrected one by one says the next one each time, and in the end none", () => {
+    const wrongs: Partial<ServiceFact>[] = [
+      { type: "NodePort" },
+      { ignored: true },
+      { loadBalancerClass: "foreign" },
+      { annotatedAddresses: ["10.0.0.300"] },
+      { externalTrafficPolicy: "Local" },
+    ];
+    const said = wrongs.map((_, corrected) => {
+      const result = webPlan({}, Object.assign({}, ...wrongs.slice(corrected)) as Partial<ServiceFact>);
+      expect(result.routes.size).toBe(0);
+      return firstClosed(only(result).gates)!.gate;
+    });
+    expect(said).toEqual(["type", "ignored", "class", "address", "endpoints"]);
+    const correct = webPlan();
+    expect([correct.routes.size, decided(correct)]).toEqual([1, null]);
+  });
+
   it("D1: is not announced from a node without pod network, nor, where that is asked for, from an excluded one", () => {
     const own: NodeFact = {
       ...{ name: "node-1", ready: true, cordoned: false, controlPlane: false, excluded: false },
@@ -453,6 +517,33 @@ describe("a Service with BGP", () => {
       { service: key, family: 4, endpoints: [terminating] },
     ]);
     expect(webPlan({ endpoints }, { externalTrafficPolicy: "Local" }).routes.size).toBe(1);
+  });
+
+  it("C6: with policy Local leaves it to other nodes when the endpoint here terminates and theirs are ready", () => {
+    const terminating: EndpointFact = { node: "node-1", ready: false, serving: true, terminating: true };
+    const local = { externalTrafficPolicy: "Local" } as const;
+    expect(webPlan({ endpoints: slices(4, terminating, ready("node-2")) }, local).routes.size).toBe(0);
+    expect(webPlan({ endpoints: slices(4, terminating, { ...terminating, node: "node-2" }) }, local).routes.size).toBe(
+      1,
+    );
+  });
+
+  it("C7: whose endpoint here flaps is held down while others serve, and never where it is the last one that serves", () => {
+    const local = { externalTrafficPolicy: "Local" } as const;
+    const hold = { requiredMillis: 10_000, lossesCount: 3 };
+    const damping = (...nodes: string[]): Partial<Snapshot> => ({
+      damping: { holds: new Map([[key, new Map(nodes.map((node) => [node, hold]))]]), nextAt: Instant.of(7_000) },
+    });
+    const both = slices(4, ready("node-1"), ready("node-2"));
+    const held = webPlan({ endpoints: both, ...damping("node-1") }, local);
+    expect([held.routes.size, held.replanAt, decided(held)]).toEqual([
+      0,
+      7_000,
+      "endpoints: held down: the endpoint on node-1 must stay ready for 10 s (it stopped being ready 3 times within 5 minutes), and others serve",
+    ]);
+    expect(webPlan({ endpoints: both, ...damping("node-1", "node-2") }, local).routes.size).toBe(1);
+    expect(webPlan({ endpoints: slices(4, ready("node-1")), ...damping("node-1") }, local).routes.size).toBe(1);
+    expect(webPlan({ endpoints: both, ...damping("node-1") }).routes.size).toBe(1);
   });
 
   it("with its own election is announced by the holder, who alone writes vipHost", () => {

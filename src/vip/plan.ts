@@ -8,7 +8,7 @@
  */
 import type { IpAddress } from "../addr/ip.ts";
 import type { Prefix } from "../addr/prefix.ts";
-import type { Instant } from "../base/time.ts";
+import { Instant } from "../base/time.ts";
 import { nodeGate, type Share, ShareDraft, type View, viewOf } from "./announce.ts";
 import { type BalancerPlan, planBalancer } from "./balancer.ts";
 import type { EndpointSliceFact, ServiceFact, ServiceKey, ServicePortFact } from "./facts.ts";
@@ -91,12 +91,24 @@ export function plan(snapshot: Snapshot, memory = new PlanMemory()): Plan {
   const { fallback, replanAt } = judgeFallback(snapshot);
   const { mode } = snapshot.policy;
   const path: Path = mode === "table" ? "table" : mode === "arp" || fallback ? "l2" : "bgp";
-  const draft = new Draft(snapshot, viewOf(snapshot, path, fallback));
+  const { drain, endsAt } = judgeDrain(snapshot, path);
+  const draft = new Draft(snapshot, viewOf(snapshot, { path, fallback, drain }));
   memory.begin(draft.view);
   planControlPlane(draft);
   planServices(draft, memory);
   memory.end();
-  return draft.finish(replanAt);
+  return draft.finish(Instant.earliest(replanAt, endsAt));
+}
+
+/** Only routers can be asked to prefer other ways; whatever else leads here goes at once. */
+function judgeDrain(
+  { policy, cordonedSince = null, now }: Snapshot,
+  path: Path,
+): { drain: View["drain"]; endsAt: Instant | null } {
+  const drainMillis = policy.services?.cordonDrainMillis ?? null;
+  if (drainMillis === null || cordonedSince === null) return { drain: "none", endsAt: null };
+  const endsAt = Instant.add(cordonedSince, drainMillis);
+  return path !== "bgp" || now >= endsAt ? { drain: "over", endsAt: null } : { drain: "begun", endsAt };
 }
 
 /** The plan while it is being made. */
@@ -167,7 +179,7 @@ class Draft {
       fallback: this.view.fallback,
       settled: this.#settled(),
       complete: this.#complete(),
-      replanAt,
+      replanAt: Instant.earliest(replanAt, this.snapshot.damping?.nextAt ?? null),
     };
   }
 
@@ -260,10 +272,11 @@ function planServices(draft: Draft, memory: PlanMemory): void {
     const decider = elections.deciderOf(service);
     const decision = elections.decisionOn(decider);
     const slices = snapshot.endpoints.get(service.key) ?? NO_SLICES;
+    const holds = snapshot.damping?.holds.get(service.key) ?? null;
     const poolFailure = snapshot.poolFailures?.get(service.key);
-    let share = memory.recall(service, slices, decider, decision, poolFailure);
+    let share = memory.recall(service, slices, holds, decider, decision, poolFailure);
     if (share === null) {
-      const one: ServiceCase = { service, slices, decider, decision, poolFailure };
+      const one: ServiceCase = { service, slices, holds, decider, decision, poolFailure };
       memory.remember(one, (share = planService(view, settings, one)));
     }
     draft.add(share);

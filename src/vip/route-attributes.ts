@@ -27,8 +27,12 @@ export interface ServiceAttributes {
   readonly gate: Gate | null;
 }
 
+/** RFC 8326 §3: a route that is about to go, to be used where there is no other. */
+const GRACEFUL_SHUTDOWN = 0xffff_0000;
 /** Nothing but the prefix. */
 const PLAIN: PlannedAttributes = {};
+/** One object for most of thousands of routes. */
+const PLAIN_LEAVING: PlannedAttributes = { communities: [GRACEFUL_SHUTDOWN], localPref: 0 };
 const ALL_PLAIN: ServiceAttributes = { attributes: PLAIN, gate: null };
 /** An annotation longer than this is a mistake; no message has room for so many communities. */
 const COMMUNITIES_MAX = 64;
@@ -171,6 +175,12 @@ const fits = (service: ServiceFact, { kind, namespaces, services, labels }: Rout
   (namespaces === null || namespaces.includes(service.namespace)) &&
   (services === null || services.includes(service.key)) &&
   Object.entries(labels).every(([key, value]) => service.labels[key] === value);
+
+/** The same route on its way out. */
+export const leaving = (attributes: PlannedAttributes): PlannedAttributes =>
+  attributes === PLAIN
+    ? PLAIN_LEAVING
+    : { ...attributes, communities: [...(attributes.communities ?? []), GRACEFUL_SHUTDOWN], localPref: 0 };
 
 /** What one owner wants of a route. */
 export interface OwnedRoute {

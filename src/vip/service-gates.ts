@@ -1,4 +1,5 @@
 import { familyOf, type IpAddress } from "../addr/ip.ts";
+import { type Hold, type Holds, LOSSES_REMEMBERED_MILLIS } from "./endpoint-damping.ts";
 import { countEndpoints } from "./endpoints.ts";
 import type { EndpointSliceFact, ServiceFact } from "./facts.ts";
 import { closed, type Gate, open, openAlike } from "./gates.ts";
@@ -36,17 +37,25 @@ export function classGate(service: ServiceFact, settings: ServicePolicy): Gate {
       );
 }
 
-/** Whether a connection that enters at this node finds an endpoint. */
+/**
+ * Whether a connection that enters at this node finds an endpoint.
+ *
+ * @param holds  nodes whose endpoints flap; nobody is held who is the last to serve
+ */
 export function endpointGate(
   node: string,
   service: ServiceFact,
   slices: readonly EndpointSliceFact[],
+  holds: Holds | null,
   address: IpAddress,
 ): Gate {
   const family = familyOf(address);
   const policy = service.externalTrafficPolicy;
-  const { usable, listed } = countEndpoints(slices, family, policy, node);
+  const { usable, listed, readyNodes } = countEndpoints(slices, family, policy, node);
   const where = policy === "Local" ? `on ${node}` : "in the cluster";
+  const hold = policy === "Local" && readyNodes.has(node) ? holds?.get(node) : undefined;
+  if (hold !== undefined && [...readyNodes].some((other) => other !== node && holds?.has(other) !== true))
+    return held(node, hold);
   if (usable > 0)
     return openAlike(
       "endpoints",
@@ -59,5 +68,17 @@ export function endpointGate(
     "endpoints",
     `no usable IPv${family} endpoint ${where} (policy ${policy}, ${listed} listed in ${slices.length} ${slices.length === 1 ? "slice" : "slices"})`,
     policy === "Local" ? "run a ready pod on this node" : "make a pod behind the Service ready",
+  );
+}
+
+function held(node: string, { requiredMillis, lossesCount }: Hold): Gate {
+  const lately =
+    lossesCount < 2
+      ? "it has become ready only now"
+      : `it stopped being ready ${lossesCount} times within ${LOSSES_REMEMBERED_MILLIS / 60_000} minutes`;
+  return closed(
+    "endpoints",
+    `held down: the endpoint on ${node} must stay ready for ${requiredMillis / 1000} s (${lately}), and others serve`,
+    lossesCount < 2 ? "nothing to do: it is a matter of seconds" : "find out why the pod's readiness probe fails",
   );
 }

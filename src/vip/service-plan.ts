@@ -1,13 +1,14 @@
 import type { IpAddress } from "../addr/ip.ts";
 import { namesInterface } from "../addr/route-type.ts";
 import { nodeGate, type Share, ShareDraft, type View } from "./announce.ts";
+import type { Holds } from "./endpoint-damping.ts";
 import type { EndpointSliceFact, ServiceFact } from "./facts.ts";
 import { EXCLUDE_LABEL } from "./facts.ts";
 import { firewallGate } from "./firewall.ts";
 import { closed, firstClosed, type Gate, open } from "./gates.ts";
 import { saysAlready } from "./ingress.ts";
 import { interfaceGate } from "./interface-gate.ts";
-import { serviceAttributes } from "./route-attributes.ts";
+import { leaving, serviceAttributes } from "./route-attributes.ts";
 import { serviceAddresses } from "./service-addresses.ts";
 import type { Decider } from "./service-election.ts";
 import { classGate, endpointGate } from "./service-gates.ts";
@@ -43,6 +44,8 @@ export function entranceGates(service: ServiceFact, settings: ServicePolicy): re
 export interface ServiceCase {
   readonly service: ServiceFact;
   readonly slices: readonly EndpointSliceFact[];
+  /** Nodes whose endpoints flap; null where there are none. */
+  readonly holds: Holds | null;
   readonly decider: Decider;
   /** Whether this node is the one; null where every node is. */
   readonly decision: Gate | null;
@@ -69,7 +72,7 @@ export function planService(view: View, settings: ServicePolicy, { service, slic
     const gates = [
       ...entrance,
       addressGate(view, address, named.source),
-      endpointGate(view.policy.node, service, slices, address),
+      endpointGate(view.policy.node, service, slices, of.holds, address),
       serviceNodeGate(view, settings, elected),
     ];
     const wanted = service.serviceInterface ?? settings.interfaceName;
@@ -84,7 +87,8 @@ export function planService(view: View, settings: ServicePolicy, { service, slic
     const guard = firewallGate(service, settings, view.firewallFailure);
     if (guard) gates.push(guard);
     const is = draft.announce(view, {
-      ...{ owner: service.key, address, gates, at, attach: settings.attach, lease, attributes },
+      ...{ owner: service.key, address, gates, at, attach: settings.attach, lease },
+      attributes: view.drain === "begun" ? leaving(attributes) : attributes,
       heldBy: decider.kind === "spread" ? decider.member : lease,
       ...(decider.kind === "spread" ? { chosen: decider.chosen.node } : {}),
     });
@@ -129,6 +133,9 @@ export function serviceNodeGate(view: View, settings: ServicePolicy, elected: bo
   if (stopping || node === null) return nodeGate(view, elected);
   if (settings.honoursExcludeLabel === true && node.excluded)
     return closed("node", `label ${EXCLUDE_LABEL} is on ${policy.node}`, `take the label off ${policy.node}`);
+  // A Lease is let go of at once: another node takes it, and there is nothing to prefer until then.
+  if (view.drain === "over" || (view.drain === "begun" && elected))
+    return closed("node", `${policy.node} is cordoned (spec.unschedulable)`, `kubectl uncordon ${policy.node}`);
   if (node.networkUnavailable)
     return closed("node", `condition NetworkUnavailable of ${policy.node} is True`, "mend the node's pod network");
   return nodeGate(view, elected);

@@ -2,6 +2,7 @@ import type { Family, IpAddress } from "../addr/ip.ts";
 import type { Prefix } from "../addr/prefix.ts";
 import type { RouteType } from "../addr/route-type.ts";
 import type { Instant } from "../base/time.ts";
+import type { Damping, DampingPolicy } from "./endpoint-damping.ts";
 import type { EndpointsByService } from "./endpoints.ts";
 import type { BackendFact, BalancerPolicy } from "./balancer.ts";
 import type { NodeFact, ServiceFact, ServiceKey } from "./facts.ts";
@@ -119,6 +120,13 @@ export interface ServicePolicy {
   readonly updateStatus: boolean;
   /** Nodes with the exclude label serve no Services. Left out: the label means nothing, as to kube-vip. */
   readonly honoursExcludeLabel?: boolean;
+  /**
+   * How long routes of Services ask for other ways before they go when this node is cordoned. Null, or left out: a
+   * cordoned node goes on serving.
+   */
+  readonly cordonDrainMillis?: number | null;
+  /** Left out: endpoints count as soon as they are ready. */
+  readonly damping?: DampingPolicy;
   /** The Lease of who gives addresses from pools. Left out: nobody here does. */
   readonly poolLease?: LeaseName | null;
   /** What is enforced by rules in the kernel. Left out: nothing. */
@@ -191,8 +199,12 @@ export interface Snapshot {
   readonly synced: boolean;
   readonly services: ReadonlyMap<ServiceKey, ServiceFact>;
   readonly endpoints: EndpointsByService;
+  /** Nodes whose endpoints flap. Left out: nobody looks. */
+  readonly damping?: Damping;
   /** Null while the Node object of this node is not known. */
   readonly node: NodeFact | null;
+  /** Since when this node is known to be cordoned. Null, or left out: it is not. */
+  readonly cordonedSince?: Instant | null;
   /** All nodes that are known, by name. Left out: none. */
   readonly nodes?: ReadonlyMap<string, NodeFact>;
   /** Election "spread" only; null until the members were first listed. */

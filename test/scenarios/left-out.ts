@@ -12,6 +12,4 @@ export const LEFT_OUT: Readonly<Record<string, string>> = {
 };
 
 /** Behaviours of parts that are being built, whose tests come with them; a test that comes takes nothing out of order. */
-export const AWAITED: readonly string[] = [
-  ...["B2", "B13", "C6", "C7", "D2", "E3", "E4", "H4", "H5", "J3", "K2", "M3"],
-];
+export const AWAITED: readonly string[] = [...["H5", "K2", "M3"]];

@@ -65,6 +65,31 @@ describe("two engines", () => {
     link.time.runUntil(() => isUp(a, b), 5_000);
   });
 
+  it("E3: lose the session with one peer, and none with another", () => {
+    const { link, a, b } = pairUp();
+    const c = link.host("c", OTHER);
+    a.engine.setSessions([sessionTo(B), sessionTo(OTHER)]);
+    c.engine.setSessions([sessionTo(A)]);
+    link.time.runUntil(() => isUp(a, b, c) && stateOf(a, 1) === "up", 10_000);
+    const before = a.notices.length;
+    b.isStopped = true;
+    link.time.runUntil(() => stateOf(a) === "down", 5_000);
+    link.time.advance(60_000);
+    expect([stateOf(a, 1), stateOf(c)]).toEqual(["up", "up"]);
+    expect(a.notices.slice(before).filter(({ names }) => names.includes(OTHER))).toEqual([]);
+  });
+
+  it("E4: are not disturbed by a configuration that says the same, however often", () => {
+    const { link, a, b } = pairUp();
+    const [told, discriminator] = [a.notices.length, a.engine.status()[0]!.localDiscriminator];
+    for (let round = 0; round < 200; round++) {
+      a.engine.setSessions([sessionTo(B), ...(round % 2 === 0 ? [sessionTo(OTHER)] : [])]);
+      link.time.advance(20);
+    }
+    expect([stateOf(a), stateOf(b), a.engine.status()[0]!.localDiscriminator]).toEqual(["up", "up", discriminator]);
+    expect(a.notices.slice(told).filter(({ names }) => names.includes(B))).toEqual([]);
+  });
+
   it("tell each other of a wanted end, which is no failure (BFD-5880-6.8.16-01, BFD-5882-10.2-01)", () => {
     const { link, a, b } = pairUp();
     a.engine.setSessions([]);
