@@ -621,7 +621,7 @@ describe("the loop of a node", () => {
     node.daemon.replan();
     node.probe.fact = { state: "pending", detail: "" };
     node.daemon.replan();
-    expect(node.completed).toEqual([false, false, true, true]);
+    expect(node.completed).toEqual([false, false, true]);
   });
 
   it("refuses to a Service the ends of BGP sessions, as long as they are not VIPs of its own", () => {

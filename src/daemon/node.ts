@@ -382,8 +382,10 @@ export class NodeDaemon {
       this.#again = true;
       return;
     }
+    const wereComplete = this.#routesAreComplete;
     this.#routesAreComplete ||= next.complete;
-    speaker?.setRoutes(next.routes, { complete: this.#routesAreComplete });
+    if (next.routes !== before.routes || this.#routesAreComplete !== wereComplete)
+      speaker?.setRoutes(next.routes, { complete: this.#routesAreComplete });
     if (this.#parts.routes?.converge(next.tableRoutes, this.#routesAreComplete)) this.#again = true;
     announcer.setVips(this.#segmentVips(next));
     if (next.settled) this.#addresses.remove(addresses);

@@ -1,5 +1,5 @@
 import type { Family } from "../addr/ip.ts";
-import type { EndpointSliceFact, ServiceKey } from "./facts.ts";
+import type { EndpointSliceFact, ServiceFact, ServiceKey } from "./facts.ts";
 
 /** The endpoints of each Service, folded from all of its slices. */
 export type EndpointsByService = ReadonlyMap<ServiceKey, readonly EndpointSliceFact[]>;
@@ -42,6 +42,12 @@ export class EndpointsFold {
 }
 
 const NONE: readonly EndpointSliceFact[] = [];
+
+/** The slices of a Service; for those without any, always the same list. */
+export const slicesOf = (
+  endpoints: EndpointsByService,
+  { key }: Pick<ServiceFact, "key">,
+): readonly EndpointSliceFact[] => endpoints.get(key) ?? NONE;
 
 export interface EndpointCount {
   /** Usable for a connection that enters at this node. */

@@ -1,7 +1,9 @@
 import type { Share, View } from "./announce.ts";
 import type { Holds } from "./endpoint-damping.ts";
-import type { EndpointSliceFact, ServiceFact, ServiceKey } from "./facts.ts";
+import { type EndpointsByService, slicesOf } from "./endpoints.ts";
+import type { ServiceFact, ServiceKey } from "./facts.ts";
 import type { Gate } from "./gates.ts";
+import { RouteBook } from "./route-attributes.ts";
 import type { Decider } from "./service-election.ts";
 import type { ServiceCase } from "./service-plan.ts";
 import type { Policy } from "./snapshot.ts";
@@ -12,22 +14,33 @@ import type { Policy } from "./snapshot.ts";
  * and without.
  */
 export class PlanMemory {
+  /** Taken anew for each plan: `merged` empties it. */
+  readonly routes = new RouteBook();
   #policy: Policy | null = null;
   #view = "";
+  #endpoints: EndpointsByService | null = null;
+  #hasSameEndpoints = false;
   readonly #shares = new Map<ServiceKey, Remembered>();
+  /** In the order of the plan before, which is nearly always the order of the next. */
+  readonly #order: Remembered[] = [];
+  #position = 0;
   #round = 0;
-  #usedCount = 0;
 
   /** Begins a plan: under another view nothing that is remembered holds. */
-  begin(view: View): void {
+  begin(view: View, endpoints: EndpointsByService): void {
     const { policy, tableFailures, ...rest } = view;
     const { ends } = rest.sessions;
     const text = JSON.stringify({ ...rest, ends: ends === undefined ? null : [...ends], routes: [...tableFailures] });
-    if (policy !== this.#policy || text !== this.#view) this.#shares.clear();
+    if (policy !== this.#policy || text !== this.#view) {
+      this.#shares.clear();
+      this.#order.length = 0;
+    }
     this.#policy = policy;
     this.#view = text;
+    this.#hasSameEndpoints = endpoints === this.#endpoints;
+    this.#endpoints = endpoints;
     this.#round++;
-    this.#usedCount = 0;
+    this.#position = 0;
   }
 
   /**
@@ -36,30 +49,37 @@ export class PlanMemory {
    */
   recall(
     service: ServiceFact,
-    slices: readonly EndpointSliceFact[],
     holds: Holds | null,
     decider: Decider,
     decision: Gate | null,
     poolFailure: string | undefined,
   ): Share | null {
-    const known = this.#shares.get(service.key);
-    if (known === undefined || known.of.service !== service || known.of.slices !== slices) return null;
+    const next = this.#order[this.#position];
+    const known = next?.of.service === service ? next : this.#shares.get(service.key);
+    if (known === undefined || known.of.service !== service) return null;
+    if (!this.#hasSameEndpoints && known.of.slices !== slicesOf(this.#endpoints!, service)) return null;
     if (known.of.poolFailure !== poolFailure || known.of.holds !== holds) return null;
     if (!isSameGate(known.of.decision, decision) || !isSameDecider(known.of.decider, decider)) return null;
-    known.round = this.#round;
-    this.#usedCount++;
+    this.#use(known);
     return known.share;
   }
 
   remember(of: ServiceCase, share: Share): void {
-    this.#usedCount++;
-    this.#shares.set(of.service.key, { of, share, round: this.#round });
+    const made = { of, share, round: 0 };
+    this.#shares.set(of.service.key, made);
+    this.#use(made);
   }
 
   /** What was not asked for in this plan is forgotten. */
   end(): void {
-    if (this.#shares.size === this.#usedCount) return;
+    this.#order.length = this.#position;
+    if (this.#shares.size === this.#position) return;
     for (const [key, { round }] of this.#shares) if (round !== this.#round) this.#shares.delete(key);
+  }
+
+  #use(remembered: Remembered): void {
+    remembered.round = this.#round;
+    this.#order[this.#position++] = remembered;
   }
 }
 

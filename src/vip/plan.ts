@@ -11,7 +11,8 @@ import type { Prefix } from "../addr/prefix.ts";
 import { Instant } from "../base/time.ts";
 import { nodeGate, type Share, ShareDraft, type View, viewOf } from "./announce.ts";
 import { type BalancerPlan, planBalancer } from "./balancer.ts";
-import type { EndpointSliceFact, ServiceFact, ServiceKey, ServicePortFact } from "./facts.ts";
+import { slicesOf } from "./endpoints.ts";
+import type { ServiceFact, ServiceKey, ServicePortFact } from "./facts.ts";
 import { anticipatesFallback, judgeFallback } from "./fallback.ts";
 import { FirewallBook, type FirewallPlan } from "./firewall.ts";
 import { closed, firstClosed, type Gate, open } from "./gates.ts";
@@ -92,8 +93,8 @@ export function plan(snapshot: Snapshot, memory = new PlanMemory()): Plan {
   const { mode } = snapshot.policy;
   const path: Path = mode === "table" ? "table" : mode === "arp" || fallback ? "l2" : "bgp";
   const { drain, endsAt } = judgeDrain(snapshot, path);
-  const draft = new Draft(snapshot, viewOf(snapshot, { path, fallback, drain }));
-  memory.begin(draft.view);
+  const draft = new Draft(snapshot, viewOf(snapshot, { path, fallback, drain }), memory.routes);
+  memory.begin(draft.view, snapshot.endpoints);
   planControlPlane(draft);
   planServices(draft, memory);
   memory.end();
@@ -116,7 +117,7 @@ class Draft {
   readonly snapshot: Snapshot;
   readonly view: View;
   readonly vips: VipPlan[] = [];
-  readonly routes = new RouteBook();
+  readonly routes: RouteBook;
   readonly tableRoutes = new TableRouteBook();
   readonly addresses = new Map<IpAddress, AddressPlan>();
   readonly segments = new Map<IpAddress, number>();
@@ -126,9 +127,10 @@ class Draft {
   /** VIPs of the control plane that this node serves. */
   readonly balanced: IpAddress[] = [];
 
-  constructor(snapshot: Snapshot, view: View) {
+  constructor(snapshot: Snapshot, view: View, routes: RouteBook) {
     this.snapshot = snapshot;
     this.view = view;
+    this.routes = routes;
   }
 
   add(share: Share): void {
@@ -267,15 +269,16 @@ function planServices(draft: Draft, memory: PlanMemory): void {
     settings,
     (service) => isCandidate(service) && firstClosed(entranceGates(service, settings)) === null,
   );
+  const held = snapshot.damping?.holds ?? null;
   for (const service of services.values()) {
     if (!isCandidate(service)) continue;
     const decider = elections.deciderOf(service);
     const decision = elections.decisionOn(decider);
-    const slices = snapshot.endpoints.get(service.key) ?? NO_SLICES;
-    const holds = snapshot.damping?.holds.get(service.key) ?? null;
+    const holds = (held && held.get(service.key)) ?? null;
     const poolFailure = snapshot.poolFailures?.get(service.key);
-    let share = memory.recall(service, slices, holds, decider, decision, poolFailure);
+    let share = memory.recall(service, holds, decider, decision, poolFailure);
     if (share === null) {
+      const slices = slicesOf(snapshot.endpoints, service);
       const one: ServiceCase = { service, slices, holds, decider, decision, poolFailure };
       memory.remember(one, (share = planService(view, settings, one)));
     }
@@ -285,5 +288,3 @@ function planServices(draft: Draft, memory: PlanMemory): void {
       draft.stand(decider.lease, share.stands, "service");
   }
 }
-
-const NO_SLICES: readonly EndpointSliceFact[] = [];

@@ -39,11 +39,17 @@ const COMMUNITIES_MAX = 64;
 const REFUSALS_TOLD = 8;
 const NUMBER_MAX = 4_294_967_295;
 
-/** Of the VIPs of the control plane, which has no annotations. */
-export function controlPlaneAttributes({ selections }: RoutingPolicy): PlannedAttributes {
-  const tags = selections.filter(isOfControlPlane).map(({ tag }) => tag);
-  return tags.length === 0 ? PLAIN : { tags };
+/** Of the VIPs of the control plane, which has no annotations: the same object for the same policy. */
+export function controlPlaneAttributes(policy: RoutingPolicy): PlannedAttributes {
+  let attributes = ofControlPlane.get(policy);
+  if (attributes === undefined) {
+    const tags = policy.selections.filter(isOfControlPlane).map(({ tag }) => tag);
+    ofControlPlane.set(policy, (attributes = tags.length === 0 ? PLAIN : { tags }));
+  }
+  return attributes;
 }
+
+const ofControlPlane = new WeakMap<RoutingPolicy, PlannedAttributes>();
 
 /** What a Service asks for by its annotations, as far as that is allowed, and which selectors it fits. */
 export function serviceAttributes(service: ServiceFact, policy: RoutingPolicy): ServiceAttributes {
@@ -189,27 +195,43 @@ export interface OwnedRoute {
   readonly attributes: PlannedAttributes;
 }
 
-/** What the owners of each prefix want its route to carry. */
+/** What the owners of each prefix want its route to carry, plan after plan. */
 export class RouteBook {
-  readonly #routes = new Map<Prefix, PlannedAttributes>();
-  /** Nearly every prefix has one owner; where one has more, they are looked for in here. */
-  readonly #all: OwnedRoute[] = [];
+  #all: OwnedRoute[] = [];
+  #before: readonly OwnedRoute[] = [];
+  #routes: ReadonlyMap<Prefix, PlannedAttributes> = new Map();
 
   add(route: OwnedRoute): void {
     this.#all.push(route);
-    this.#routes.set(route.prefix, route.attributes);
   }
 
-  /** Owners in the order of their names, as the order in which Services arrive must not change a route. */
+  /**
+   * The routes of what was added since the last call; the very same map where that was the same. Owners in the order of
+   * their names, as the order in which Services arrive must not change a route.
+   */
   merged(): ReadonlyMap<Prefix, PlannedAttributes> {
-    if (this.#routes.size === this.#all.length) return this.#routes;
-    for (const [prefix, owners] of Map.groupBy(this.#all, (route) => route.prefix)) {
-      if (owners.length === 1) continue;
-      const ordered = owners.toSorted((a, b) => (a.owner < b.owner ? -1 : 1));
-      this.#routes.set(prefix, mergeAttributes(ordered.map(({ attributes }) => attributes)));
-    }
-    return this.#routes;
+    const [all, before] = [this.#all, this.#before];
+    this.#before = all;
+    this.#all = [];
+    const isSame = all.length === before.length && all.every((route, at) => isSameRoute(route, before[at]!));
+    return isSame ? this.#routes : (this.#routes = mergedRoutes(all));
   }
+}
+
+const isSameRoute = (a: OwnedRoute, b: OwnedRoute): boolean =>
+  a === b || (a.prefix === b.prefix && a.owner === b.owner && a.attributes === b.attributes);
+
+function mergedRoutes(all: readonly OwnedRoute[]): ReadonlyMap<Prefix, PlannedAttributes> {
+  const routes = new Map<Prefix, PlannedAttributes>();
+  for (const { prefix, attributes } of all) routes.set(prefix, attributes);
+  // Nearly every prefix has one owner.
+  if (routes.size === all.length) return routes;
+  for (const [prefix, owners] of Map.groupBy(all, (route) => route.prefix)) {
+    if (owners.length === 1) continue;
+    const ordered = owners.toSorted((a, b) => (a.owner < b.owner ? -1 : 1));
+    routes.set(prefix, mergeAttributes(ordered.map(({ attributes }) => attributes)));
+  }
+  return routes;
 }
 
 /** Of several owners of one address, in their order: communities and tags of all, numbers of the first that has one. */
