@@ -13,7 +13,8 @@ import { daemonAnswers } from "./stories.ts";
 const NODE = "n1";
 const SERVICES_COUNT = 10_000;
 const BRIEF_COUNT = 2_000;
-const CHANGES_COUNT = 100;
+/** A while of them goes by before V8 has compiled what they need. */
+const CHANGES_COUNT = 250;
 /** Requests of the lab that are under way at a time. */
 const LANES_COUNT = 8;
 

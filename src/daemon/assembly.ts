@@ -19,7 +19,8 @@ import type {
 } from "../config/settings.ts";
 import { ListWatch } from "../kube/cache.ts";
 import { connectKube, type KubeClient } from "../kube/client.ts";
-import type { CredentialSource } from "../kube/credentials.ts";
+import { type CredentialSource, inClusterServer } from "../kube/credentials.ts";
+import { API_SERVER_NAME, localServer } from "../kube/own-path.ts";
 import { KubeWrites } from "../kube/writes.ts";
 import { Announcer } from "../l2/session/announcer.ts";
 import { Netlink } from "../linux/io/netlink.ts";
@@ -74,8 +75,6 @@ const RELEASE_MILLIS = 5_000;
 /** After so many questions in a row without a good answer an API server gets no connections. */
 const BACKEND_FAILURES = 3;
 const ADMIN_KUBECONFIG = "/etc/kubernetes/admin.conf";
-/** The API server names itself so in every cluster's certificate; 127.0.0.1 is named by some only. */
-const API_SERVER_NAME = "kubernetes.default.svc";
 
 const SERVICES = "/api/v1/services";
 const ENDPOINT_SLICES = "/apis/discovery.k8s.io/v1/endpointslices";
@@ -215,7 +214,14 @@ export class Manager {
   }
 
   #connect(): KubeClient {
-    return connectKube({ ...this.#credentials(), clock: systemClock });
+    const { controlPlane } = this.#settings;
+    if (!controlPlane) return connectKube({ ...this.#credentials(), clock: systemClock });
+    const ownPath = { vips: controlPlane.addresses, port: controlPlane.port };
+    const second = inClusterServer();
+    return connectKube({
+      ...{ ...this.#credentials(), clock: systemClock, ownPath },
+      ...(second === null ? {} : { secondServer: second }),
+    });
   }
 
   /**
@@ -231,8 +237,7 @@ export class Manager {
     if (!found) return { inCluster: true, ...server };
     const { controlPlane } = this.#settings;
     if (found !== ADMIN_KUBECONFIG || address !== null || !controlPlane) return { kubeconfigPath: found, ...server };
-    const local = `https://127.0.0.1:${controlPlane.port}`;
-    return { kubeconfigPath: found, server: local, tlsServerName: API_SERVER_NAME };
+    return { kubeconfigPath: found, server: localServer(controlPlane.port), tlsServerName: API_SERVER_NAME };
   }
 
   /** Null with elections by Leases. */

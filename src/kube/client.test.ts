@@ -1,15 +1,29 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import type { lookup as systemLookup } from "node:dns";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { type Server, createServer } from "node:https";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createCertificate } from "../../lab/kube/certificate.ts";
 import { until } from "../../test/support/until.ts";
+import { ip } from "../addr/ip.ts";
 import { systemClock as clock } from "../linux/io/system-clock.ts";
-import { type KubeClient, KubeUnreachable, type WatchEnd, type WatchEvent, connectKube } from "./client.ts";
+import {
+  type ConnectOptions,
+  type KubeClient,
+  KubeUnreachable,
+  type WatchEnd,
+  type WatchEvent,
+  connectKube,
+} from "./client.ts";
+import { lookupAround } from "./own-path.ts";
 
-const { certificate, key } = createCertificate({ commonName: "test", names: ["127.0.0.1"] });
+const { certificate, key } = createCertificate({
+  commonName: "test",
+  names: ["127.0.0.1", "cluster.test", "kubernetes.default.svc"],
+});
 const QUICK = { method: "GET", path: "/x", timeoutMillis: 300 } as const;
 
 let folder: string;
@@ -123,7 +137,11 @@ describe("a request", () => {
   });
 
   it("rejects when nobody listens, and when the server is not who it should be", async () => {
-    const stranger = connect({}, createCertificate({ commonName: "other", names: ["127.0.0.1"] }).certificate);
+    const stranger = connect(
+      {},
+      createCertificate({ commonName: "other", names: ["127.0.0.1", "cluster.test", "kubernetes.default.svc"] })
+        .certificate,
+    );
     await expect(stranger.request(QUICK)).rejects.toThrow(/self-signed certificate/);
     server.closeAllConnections();
     await new Promise((resolve) => server.close(resolve));
@@ -256,5 +274,54 @@ describe("a watch", () => {
     const seen = watch();
     await until("the end", () => seen.ends.length > 0);
     expect(seen.ends).toMatchObject([{ kind: "failed", message: expect.stringMatching(/ENOENT/) }]);
+  });
+});
+
+describe("the way of a daemon that serves the control-plane VIP", () => {
+  /** An address of TEST-NET-1: nobody is there, so a request that goes to it has no answer. */
+  const VIP = "192.0.2.1";
+
+  function around(host: string, more: Partial<ConnectOptions> = {}): KubeClient {
+    const { port } = server.address() as AddressInfo;
+    connect({ token: "t" });
+    const kubeconfigPath = join(folder, "kubeconfig");
+    const text = readFileSync(kubeconfigPath, "utf8").replace("https://127.0.0.1:", `https://${host}:`);
+    writeFileSync(kubeconfigPath, text);
+    return connectKube({ kubeconfigPath, clock, ownPath: { vips: [ip(VIP)], port }, ...more });
+  }
+
+  it("H5: goes to this node's own API server where the kubeconfig names the VIP", async () => {
+    const it = around(VIP);
+    expect(it.server).toMatch(/^https:\/\/127\.0\.0\.1:/);
+    expect((await it.request(QUICK)).status).toBe(200);
+  });
+
+  it("H5: goes there, too, where the kubeconfig has a name that leads to the VIP, whenever it comes to do so", async () => {
+    let [leadsTo, asked] = ["127.0.0.1", 0];
+    const resolver = ((_name: string, _options: object, done: (error: null, found: object[]) => void) => {
+      asked++;
+      done(null, [{ address: leadsTo, family: 4 }]);
+    }) as unknown as typeof systemLookup;
+    const it = around("cluster.test", { lookup: lookupAround({ vips: [ip(VIP)], port: 1 }, resolver) });
+    expect((await it.request(QUICK)).status).toBe(200);
+    leadsTo = VIP;
+    server.closeAllConnections();
+    expect((await it.request(QUICK)).status).toBe(200);
+    expect(asked).toBe(2);
+  });
+
+  it("asks the second server while the first takes no connections, and not the VIP", async () => {
+    const { port } = server.address() as AddressInfo;
+    const free = createServer();
+    await new Promise<void>((resolve) => free.listen(0, "127.0.0.1", resolve));
+    const refusing = (free.address() as AddressInfo).port;
+    await new Promise((resolve) => free.close(resolve));
+    const first = { server: `https://127.0.0.1:${refusing}` };
+    const it = around("127.0.0.1", { ...first, secondServer: `https://127.0.0.1:${port}` });
+    await expect(it.request(QUICK)).rejects.toThrow(KubeUnreachable);
+    expect((await it.request(QUICK)).status).toBe(200);
+    const alone = around("127.0.0.1", { ...first, secondServer: `https://${VIP}:${port}` });
+    await expect(alone.request(QUICK)).rejects.toThrow(KubeUnreachable);
+    await expect(alone.request(QUICK)).rejects.toThrow(/ECONNREFUSED/);
   });
 });

@@ -1,7 +1,10 @@
 import { type ClientRequest, type IncomingMessage } from "node:http";
 import { Agent, request as httpsRequest } from "node:https";
+import type { LookupFunction } from "node:net";
+import { TLSSocket } from "node:tls";
 import { Instant } from "../base/time.ts";
 import type { Clock } from "../ports/clock.ts";
+import { API_SERVER_NAME, localServer, lookupAround, namesVip, type OwnPath } from "./own-path.ts";
 import { type Access, type CredentialSource, Credentials, type TlsMaterial } from "./credentials.ts";
 import { JsonLines } from "./json-lines.ts";
 
@@ -69,24 +72,69 @@ const BODY_MAX_BYTES = 64 * 1024 * 1024;
 /** etcd refuses objects over 1.5 MiB; JSON is not larger than a few times that. */
 const LINE_MAX_BYTES = 8 * 1024 * 1024;
 
+/** How long the second server is asked before the first has its chance again. */
+const SECOND_CHOICE_MILLIS = 30_000;
+
+export interface ConnectOptions extends CredentialSource {
+  readonly clock: Clock;
+  /** Of a daemon that serves the control-plane VIP: it goes around that. */
+  readonly ownPath?: OwnPath;
+  /** Base URL of another API server of the same cluster, for while the first takes no connections. */
+  readonly secondServer?: string;
+  /** For tests. */
+  readonly lookup?: LookupFunction;
+}
+
 /**
  * @throws KubeConfigInvalid at once when the kubeconfig or service account cannot be used. The server is not asked.
  */
-export function connectKube(options: CredentialSource & { readonly clock: Clock }): KubeClient {
-  const credentials = new Credentials(options, options.clock);
-  return new HttpsKubeClient(credentials, options.clock);
+export function connectKube(options: ConnectOptions): KubeClient {
+  const { ownPath, secondServer, clock } = options;
+  let credentials = new Credentials(options, clock);
+  if (ownPath && namesVip(credentials.server, ownPath)) {
+    const local = { server: localServer(ownPath.port), tlsServerName: API_SERVER_NAME };
+    credentials = new Credentials({ ...options, ...local }, clock);
+  }
+  const lookup = options.lookup ?? (ownPath && lookupAround(ownPath));
+  const usable = secondServer !== undefined && !(ownPath && namesVip(secondServer, ownPath));
+  const servers = [credentials.server, ...(usable && secondServer !== credentials.server ? [secondServer] : [])];
+  return new HttpsKubeClient({ credentials, clock, servers, ...(lookup ? { lookup } : {}) });
+}
+
+interface ClientParts {
+  readonly credentials: Credentials;
+  readonly clock: Clock;
+  /** In the order in which they are tried. */
+  readonly servers: readonly string[];
+  readonly lookup?: LookupFunction;
 }
 
 class HttpsKubeClient implements KubeClient {
-  readonly server: string;
   readonly #credentials: Credentials;
   readonly #clock: Clock;
+  readonly #servers: readonly string[];
+  readonly #lookup: LookupFunction | undefined;
   #agent: { readonly tls: TlsMaterial; readonly agent: Agent } | null = null;
+  /** Until when the second server is asked; null: the first is. */
+  #secondUntil: Instant | null = null;
 
-  constructor(credentials: Credentials, clock: Clock) {
-    this.server = credentials.server;
+  constructor({ credentials, clock, servers, lookup }: ClientParts) {
     this.#credentials = credentials;
     this.#clock = clock;
+    this.#servers = servers;
+    this.#lookup = lookup;
+  }
+
+  get server(): string {
+    if (this.#secondUntil !== null && this.#clock.now() >= this.#secondUntil) this.#secondUntil = null;
+    return this.#servers[this.#secondUntil === null ? 0 : 1]!;
+  }
+
+  /** `server` took no connection: the next request goes to the other one. */
+  #avoid(server: string): void {
+    if (this.#servers.length < 2 || server !== this.server) return;
+    const isFirst = server === this.#servers[0];
+    this.#secondUntil = isFirst ? Instant.add(this.#clock.now(), SECOND_CHOICE_MILLIS) : null;
   }
 
   async request(request: KubeRequest): Promise<KubeResponse> {
@@ -179,12 +227,20 @@ class HttpsKubeClient implements KubeClient {
     access: Access,
     headers: Record<string, string>,
   ): ClientRequest {
-    const url = new URL(this.server + path);
+    const { server } = this;
+    const url = new URL(server + path);
     for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value);
     const message = httpsRequest(url, {
       method,
       agent: this.#agentFor(access.tls),
+      ...(this.#lookup ? { lookup: this.#lookup } : {}),
       headers: { "user-agent": "vipcast", accept: "application/json", ...headers, ...access.headers },
+    });
+    // Before TLS is up nothing of the request has gone out, whoever is or is not at the other end.
+    message.on("error", () => {
+      const { socket } = message;
+      if (socket === null || socket.connecting || !(socket instanceof TLSSocket) || socket.getProtocol() === null)
+        this.#avoid(server);
     });
     message.on("socket", (socket) => {
       // A server that vanished without a word is noticed after 15 + 3 × 5 s, also on a watch where nothing is due.

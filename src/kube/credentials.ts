@@ -200,14 +200,19 @@ function providerSetting(user: User, key: string): unknown {
   return isRecord(provider) && isRecord(provider["config"]) ? provider["config"][key] : undefined;
 }
 
-function loadServiceAccount(folder: string, server: string | undefined): Loaded {
+/** As the kubelet tells every pod where the API server is; null elsewhere. */
+export function inClusterServer(): string | null {
   const host = process.env["KUBERNETES_SERVICE_HOST"];
   const port = process.env["KUBERNETES_SERVICE_PORT"] ?? "443";
-  if (!host && !server) throw new KubeConfigInvalid("not in a pod: KUBERNETES_SERVICE_HOST is not set");
+  return host ? `https://${isIPv6(host) ? `[${host}]` : host}:${port}` : null;
+}
+
+function loadServiceAccount(folder: string, server: string | undefined): Loaded {
+  const url = server ?? inClusterServer();
+  if (url === null) throw new KubeConfigInvalid("not in a pod: KUBERNETES_SERVICE_HOST is not set");
   const caFile = join(folder, "ca.crt");
   const tokenFile = join(folder, "token");
   for (const file of [caFile, tokenFile]) attempt(file, () => readFileSync(file));
-  const url = server ?? `https://${isIPv6(host!) ? `[${host}]` : host}:${port}`;
   return {
     cluster: { name: "in-cluster", server: url, caFile, skipTLSVerify: false },
     user: { name: "in-cluster", authProvider: { name: "tokenFile", config: { tokenFile } } },

@@ -213,9 +213,14 @@ export class RouteBook {
     const [all, before] = [this.#all, this.#before];
     this.#before = all;
     this.#all = [];
-    const isSame = all.length === before.length && all.every((route, at) => isSameRoute(route, before[at]!));
-    return isSame ? this.#routes : (this.#routes = mergedRoutes(all));
+    return isSameList(all, before) ? this.#routes : (this.#routes = mergedRoutes(all));
   }
+}
+
+function isSameList(all: readonly OwnedRoute[], before: readonly OwnedRoute[]): boolean {
+  if (all.length !== before.length) return false;
+  for (let at = 0; at < all.length; at++) if (!isSameRoute(all[at]!, before[at]!)) return false;
+  return true;
 }
 
 const isSameRoute = (a: OwnedRoute, b: OwnedRoute): boolean =>
