@@ -32,6 +32,7 @@ import { segmentTaps } from "../linux/io/segment-tap.ts";
 import { systemClock, systemEntropy } from "../linux/io/system-clock.ts";
 import { tcpDialer, tcpListener } from "../linux/io/tcp.ts";
 import { readTcpCounters } from "../linux/io/tcp-counters.ts";
+import { readForeignSockets } from "../linux/io/tcp-table.ts";
 import { StatusServer, type StatusSource } from "../status/server.ts";
 import { emit } from "../telemetry/events.ts";
 import { Metrics } from "../telemetry/metrics.ts";
@@ -268,6 +269,7 @@ export class Manager {
     const { controlPlane, services } = this.#settings;
     const bgp = new BgpRuntime({
       ...{ settings, clock, entropy, log, network, dialer: tcpDialer, listener: tcpListener, readTcpCounters },
+      readForeignSockets,
       routerSegments,
       secrets: {
         environment: process.env,

@@ -13,6 +13,7 @@ import type { BgpSettings } from "../config/settings.ts";
 import { encodeRouterAdvertisement } from "../l2/wire/router-advertisement.ts";
 import type { InterfaceAddress, KernelNetwork, Link } from "../ports/network.ts";
 import type { DialOptions } from "../ports/stream.ts";
+import type { ForeignSocket } from "../ports/tcp-table.ts";
 import { BgpRuntime } from "./bgp.ts";
 import { RestartNoteFile } from "./restart-note.ts";
 
@@ -25,12 +26,13 @@ let links: Link[];
 let addresses: InterfaceAddress[];
 let dials: DialOptions[];
 let lines: Record<string, unknown>[];
+let foreign: ForeignSocket[];
 const ears = new Map<number, (frame: Uint8Array) => void>();
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "vipcast-bgp-"));
   clock = new VirtualClock();
-  [dials, lines] = [[], []];
+  [dials, lines, foreign] = [[], [], []];
   ears.clear();
   links = [{ index: 2, name: "eth1", up: true, loopback: false, mac: MAC }];
   addresses = [
@@ -61,6 +63,7 @@ function runtime(bgp: object, hasLastingRoutes = true): BgpRuntime {
         return () => undefined;
       },
     },
+    readForeignSockets: () => foreign,
     listener: { listen: () => Promise.reject(new Error("address already in use")) },
     routerSegments: {
       open(index, onFrame) {
@@ -255,6 +258,63 @@ describe("listening", () => {
   it("that cannot be had stops the start with a sentence", async () => {
     const bgp = runtime({ peers: ["10.0.0.1:1"], listen: "10.0.0.5:179" });
     await expect(bgp.open()).rejects.toThrow("vipcast_bgp_listen: cannot listen on 10.0.0.5 port 179");
+    await bgp.stop("", { keepRoutes: false });
+  });
+});
+
+describe("another BGP speaker on this node", () => {
+  const PEERS = {
+    peers: [
+      { address: "10.0.0.1", as: 65_000 },
+      { address: "10.0.0.2", as: 65_000 },
+    ],
+  };
+  const rival = (remote: string, changed: Partial<ForeignSocket> = {}): ForeignSocket => ({
+    state: "connected",
+    local: { address: ip("10.0.0.5"), port: 40_000 },
+    remote: { address: ip(remote), port: 179 },
+    owner: "bird (pid 812)",
+    ...changed,
+  });
+  const dialled = () => new Set(dials.map(({ remote }) => remote.address));
+
+  it("M3: is named, and its peer left alone until its session is over; other peers are tried for", async () => {
+    foreign = [rival("10.0.0.1")];
+    const bgp = runtime(PEERS);
+    await bgp.open();
+    clock.advance(60_000);
+    expect(dialled()).toEqual(new Set(["10.0.0.2"]));
+    const problem = "bird (pid 812) on this node has a session with 10.0.0.1 already";
+    expect(peer(bgp, "10.0.0.1")).toMatchObject({
+      withheld: problem,
+      diagnosis: { cause: "another-speaker", problem },
+    });
+    expect(bgp.troubles).toEqual([problem]);
+    expect(lines.filter(({ event }) => event === "bgp.another-speaker")).toHaveLength(1);
+    foreign = [];
+    clock.advance(10_000);
+    expect(dialled()).toEqual(new Set(["10.0.0.1", "10.0.0.2"]));
+    expect(bgp.troubles).toEqual([]);
+    await bgp.stop("", { keepRoutes: false });
+  });
+
+  it("is none where the router can tell the two apart, or nothing is connected", async () => {
+    foreign = [
+      rival("10.0.0.1", { local: { address: ip("10.0.0.6"), port: 40_000 } }),
+      rival("10.0.0.2", { state: "connecting" }),
+      rival("10.0.0.2", { remote: { address: ip("10.0.0.2"), port: 443 } }),
+    ];
+    const bgp = runtime({ peers: [{ ...PEERS.peers[0]!, sourceAddress: "10.0.0.5" }, PEERS.peers[1]!] });
+    await bgp.open();
+    clock.advance(10_000);
+    expect(dialled()).toEqual(new Set(["10.0.0.1", "10.0.0.2"]));
+    await bgp.stop("", { keepRoutes: false });
+  });
+
+  it("is named where it has the port that is to be listened on", async () => {
+    foreign = [rival("0.0.0.0", { state: "listening", local: { address: ip("0.0.0.0"), port: 179 } })];
+    const bgp = runtime({ ...PEERS, listen: "0.0.0.0:179" });
+    await expect(bgp.open()).rejects.toThrow("cannot listen on 0.0.0.0 port 179, which bird (pid 812) has");
     await bgp.stop("", { keepRoutes: false });
   });
 });

@@ -11,8 +11,10 @@ import type { Clock, Entropy } from "../ports/clock.ts";
 import type { KernelNetwork, Link } from "../ports/network.ts";
 import type { RouterSegments } from "../ports/router-segment.ts";
 import type { Dialer, Listener } from "../ports/stream.ts";
+import type { ReadForeignSockets } from "../ports/tcp-table.ts";
 import { emit } from "../telemetry/events.ts";
 import { KernelView } from "./kernel-view.ts";
+import { ForeignSpeakers, type SoughtPeer } from "./foreign-speakers.ts";
 import { dynamicNeighboursOf, neighboursOf, onLinkOf, type PeerFacts, peerConfigOf, routerIdOf } from "./peers.ts";
 import type { RestartNoteFile } from "./restart-note.ts";
 import { Secrets, type SecretsDeps } from "./secrets.ts";
@@ -26,6 +28,8 @@ export interface BgpParts {
   readonly dialer: Dialer;
   readonly listener: Listener;
   readonly readTcpCounters?: SpeakerDeps["readTcpCounters"];
+  /** Left out: nobody looks for other speakers on this node. */
+  readonly readForeignSockets?: ReadForeignSockets;
   readonly routerSegments: RouterSegments;
   readonly secrets: Omit<SecretsDeps, "clock">;
   readonly note: Pick<RestartNoteFile, "read" | "write" | "remove">;
@@ -59,6 +63,7 @@ export class BgpRuntime {
   /** The machine's, where the configuration has none. Null where the Node has it. */
   readonly #routerId: Ipv4 | null;
   readonly #discovery: RouterDiscovery;
+  readonly #foreign: ForeignSpeakers | null;
   /** At the start: later ones are our own. */
   readonly #hasLeftovers: boolean;
   readonly #listeners: ((peers: OwnPeers) => void)[] = [];
@@ -92,6 +97,10 @@ export class BgpRuntime {
     const segments = parts.routerSegments;
     this.#discovery = new RouterDiscovery({ clock, entropy, segments, log }, () => this.#setPeers());
     this.speaker.onChange(() => this.#tellDiscovery());
+    const { readForeignSockets: read } = parts;
+    this.#foreign = read
+      ? new ForeignSpeakers({ clock, read, peers: () => this.#soughtPeers(), onChange: () => this.#foreignChanged() })
+      : null;
   }
 
   /** This start goes on with the routes of the process before. */
@@ -99,9 +108,9 @@ export class BgpRuntime {
     return this.#isResumed;
   }
 
-  /** What is wrong with what the Node says. */
+  /** What is wrong with what the Node says, and who else speaks BGP here. */
   get troubles(): readonly string[] {
-    return this.#node.troubles;
+    return [...this.#node.troubles, ...(this.#foreign?.troubles ?? [])];
   }
 
   /** `listener` is called with the peers that this node has: at once, and after each change. */
@@ -138,6 +147,8 @@ export class BgpRuntime {
     // From here on a process that is killed leaves routes behind: at routers that agreed to wait for it.
     if (this.#local !== null) this.#note(null);
     this.#discovery.setLinks(this.#links());
+    // Before the first attempt: that might be the one that ends another's session.
+    this.#foreign?.look();
     this.#setPeers();
     if (settings.listen === null) return;
     const { address: wanted, port } = settings.listen;
@@ -145,7 +156,9 @@ export class BgpRuntime {
       try {
         await this.speaker.listen(listener, { address, port });
       } catch (error) {
-        throw new Error(`vipcast_bgp_listen: cannot listen on ${address} port ${port}`, { cause: error });
+        throw new Error(`vipcast_bgp_listen: cannot listen on ${address} port ${port}${this.#listenerOn(port)}`, {
+          cause: error,
+        });
       }
     }
   }
@@ -170,6 +183,7 @@ export class BgpRuntime {
     this.#isStopped = true;
     this.#secrets?.close();
     this.#discovery.close();
+    this.#foreign?.close();
     if (wasOpen && options.keepRoutes) this.#leaveRoutes();
     else if (wasOpen) this.#forgetNote();
     await this.speaker.stop(reason, options);
@@ -283,7 +297,8 @@ export class BgpRuntime {
 
   #factsOf(peer: PeerSettings, links: readonly Link[]): PeerFacts {
     const password = this.#passwordOf(peer);
-    const common = { password, undecided: this.#node.undecided.has(peer.name) ? UNDECIDED : null };
+    const undecided = this.#node.undecided.has(peer.name) ? UNDECIDED : null;
+    const common = { password, undecided, occupied: this.#foreign?.occupied.get(peer.name) ?? null };
     if (peer.address !== null) return { address: peer.address, ...common };
     const name = peer.sourceInterface!;
     const { router, error } = this.#discovery.status(name);
@@ -299,6 +314,29 @@ export class BgpRuntime {
 
   #passwordOf({ password }: SessionSettings): PeerFacts["password"] {
     return password && this.#secrets!.read(password);
+  }
+
+  /** Peers as another speaker would have them; one that waits for something else is nobody's rival. */
+  #soughtPeers(): readonly SoughtPeer[] {
+    const established = new Set(
+      this.speaker.summaries().flatMap(({ name, state }) => (state === "established" ? name : [])),
+    );
+    const { peers } = this.#ownPeers();
+    return peers.map(({ name, address, port, sourceAddress }) => ({
+      ...{ name, address, port, localAddress: sourceAddress, isEstablished: established.has(name) },
+    }));
+  }
+
+  #foreignChanged(): void {
+    const { log } = this.#parts;
+    for (const [peer, reason] of this.#foreign!.occupied) emit(log, "bgp.another-speaker", { peer }, reason);
+    this.#setPeers();
+  }
+
+  #listenerOn(port: number): string {
+    const sockets = this.#parts.readForeignSockets?.(new Set([port])) ?? [];
+    const owner = sockets.find(({ state, local }) => state === "listening" && local.port === port)?.owner;
+    return owner === undefined ? "" : `, which ${owner} has`;
   }
 
   #tellDiscovery(): void {

@@ -55,6 +55,8 @@ export type PeerFacts = {
   readonly password: Secret | null;
   /** Why it is not known whether this node has the peer; null when it has. */
   readonly undecided: string | null;
+  /** Another speaker on this node has a session with it; null when none has. */
+  readonly occupied: string | null;
 } & (
   | { readonly address: IpAddress }
   /** An unnumbered peer whose router is not known, and why. */
@@ -71,6 +73,7 @@ export function peerConfigOf(peer: PeerSettings, facts: PeerFacts, network: Addr
     address: facts.address ?? NO_ADDRESS,
     passive: peer.passive,
     ...(facts.undecided === null ? {} : { undecided: facts.undecided }),
+    ...(facts.occupied === null ? {} : { occupied: facts.occupied }),
     ...(facts.address === null ? { notFound: facts.notFound } : {}),
     ...(peer.sourceAddress === null ? {} : { localAddress: peer.sourceAddress }),
     ...(peer.sourceInterface === null ? {} : { interfaceName: peer.sourceInterface }),

@@ -49,6 +49,7 @@ const EVENTS = {
   "bgp.note-failed": "warn", //       error
   "bgp.node": "info", //              localAs, routerId, peers (what the Node of this node makes of the configuration)
   "bgp.node.wrong": "warn", //        (each sentence once, until it is right)
+  "bgp.another-speaker": "warn", //   peer (another process on this node has a session with it)
   "bgp.session.state": "info", //     from, to, cause (of the peer as an operator sees it)
   "bgp.connection.state": "debug", // slot, from, to, cause (of one of the peer's two connections)
   "bgp.connection.refused": "debug", // remote, reason

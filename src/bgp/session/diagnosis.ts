@@ -23,7 +23,17 @@ export type ConnectionEnd =
 export interface DiagnosisFacts {
   readonly peer: Pick<
     PeerConfig,
-    "address" | "port" | "asn" | "passive" | "ttl" | "minTtl" | "families" | "md5Missing" | "notFound" | "undecided"
+    | "address"
+    | "port"
+    | "asn"
+    | "passive"
+    | "ttl"
+    | "minTtl"
+    | "families"
+    | "md5Missing"
+    | "notFound"
+    | "undecided"
+    | "occupied"
   >;
   readonly hasMd5Key: boolean;
   readonly localAsn: Asn;
@@ -48,6 +58,7 @@ export interface DiagnosisFacts {
 export type Cause =
   | "undecided"
   | "md5-missing"
+  | "another-speaker"
   | "router-not-found"
   | "md5-mismatch"
   | "md5-suspected"
@@ -110,6 +121,13 @@ export function diagnose(facts: DiagnosisFacts): Diagnosis | null {
       cause: "md5-missing",
       problem: `no TCP-MD5 password: ${peer.md5Missing}`,
       fix: "provide the password where the configuration says it is; the session starts by itself",
+    };
+  }
+  if (peer.occupied !== undefined) {
+    return {
+      cause: "another-speaker",
+      problem: peer.occupied,
+      fix: "stop that speaker, or give one of the two another source address; the session starts by itself",
     };
   }
   if (state === "established") return withSession(facts);

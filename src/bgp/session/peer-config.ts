@@ -31,6 +31,8 @@ export interface PeerConfig {
   readonly md5Missing?: string;
   /** Why it is not known yet whether this is a peer: the session is not started, and its status says so. */
   readonly undecided?: string;
+  /** Another speaker that the peer cannot tell from us has a session with it: none is started, and status says so. */
+  readonly occupied?: string;
   /** Why `address` is not known yet, and means nothing: a peer on an interface waits for its router to be found. */
   readonly notFound?: string;
   /** Offered: 0 turns keepalives off, 1 and 2 are not legal (RFC 4271 §4.2). */

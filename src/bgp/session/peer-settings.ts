@@ -30,8 +30,9 @@ export const withheldBecause = ({
   undecided,
   notFound,
   md5Missing,
-}: Pick<PeerConfig, "undecided" | "notFound" | "md5Missing">): string | null =>
-  undecided ?? notFound ?? md5Missing ?? null;
+  occupied,
+}: Pick<PeerConfig, "undecided" | "notFound" | "md5Missing" | "occupied">): string | null =>
+  undecided ?? notFound ?? md5Missing ?? occupied ?? null;
 
 /** For a connection from the peer: what the listening socket could not know. */
 export function acceptOptions(peer: PeerConfig): SocketOptions & { readonly md5Password?: string } {
