@@ -133,9 +133,10 @@ export class RackNode {
 
   /** Runs a command of the product beside its daemon, as an operator on this node would. @returns what it prints */
   async vipcast(args: readonly string[], exitCode: number): Promise<string> {
-    const { product, folder } = this.#parts;
+    const { product, folder, namespaces } = this.#parts;
     const env = { ...process.env, TMPDIR: folder };
-    return command([...product, ...args, "--socket", this.statusSocket], { env, exitCode });
+    const within = ["ip", "netns", "exec", namespaces.name(this.name)];
+    return command([...within, ...product, ...args, "--socket", this.statusSocket], { env, exitCode });
   }
 
   /** Addresses on the node's interfaces that the rack did not put there, as "lo 10.40.0.1/32". */

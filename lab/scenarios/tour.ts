@@ -55,7 +55,9 @@ export const tour: Scenario = {
     lab.step("vipcast status and vipcast explain, on n1");
     // 0: all is well. 3: this node does not announce it.
     lab.show(`$ vipcast status\n${await rack.node("n1").vipcast(["status"], 0)}\n`);
-    lab.show(`$ vipcast explain default/local\n${await rack.node("n1").vipcast(["explain", "default/local"], 3)}`);
+    lab.show(`$ vipcast explain default/local\n${await rack.node("n1").vipcast(["explain", "default/local"], 3)}\n`);
+    const everywhere = await rack.node("n1").vipcast(["explain", "default/local", "--node", "all"], 0);
+    lab.show(`$ vipcast explain default/local --node all\n${everywhere}`);
 
     const quiet = lab.step("a quiet second");
     await lab.pass(1_000);

@@ -1,47 +1,98 @@
 import type { Command } from "commander";
 import { parseIp } from "../addr/ip.ts";
+import { fetchNodes, fetchStatus, fetchView, StatusUnavailable } from "../status/client.ts";
 import type { StatusReport, VipReport } from "../status/report.ts";
-import { socketOption, withReport } from "./daemon-report.ts";
+import type { NodeList, VipView } from "../status/view.ts";
+import { fromDaemon, socketOption } from "./daemon-report.ts";
+import { explainNodes, type NodeView } from "./explain-nodes.ts";
 import { wrap } from "./table.ts";
 
-/** Adds `vipcast explain`: exit code 0 announced here, 3 not announced here, 1 unknown or no daemon. */
+type Told = Pick<VipView["vips"][number], "peers">;
+
+/** Adds `vipcast explain`: exit code 0 announced, 3 not announced or not everywhere known, 1 unknown or no daemon. */
 export function registerExplain(program: Command): void {
   program
     .command("explain")
-    .description("say why a VIP is or is not announced by this node")
+    .description("say why a VIP is or is not announced by this node, or by each")
     .argument("<vip>", "an address, namespace/name of a Service, or control-plane")
+    .option("--node <name>", "the view of another node, or of `all`")
     .option("-o, --output <format>", "text or json", "text")
     .addOption(socketOption())
     .addHelpText(
       "after",
-      "\nExit codes: 0 announced by this node, 3 not announced by it,\n  1 unknown VIP or no daemon, 2 wrong usage.\n\nExample:\n  vipcast explain default/web",
+      "\nOther nodes are asked at the port of prometheus_server.\n\nExit codes: 0 announced by this node (with --node: by one of those asked), 3 not\n  announced or no answer, 1 unknown VIP or no daemon, 2 wrong usage.\n\nExample:\n  vipcast explain default/web --node all",
     )
-    .action(async (wanted: string, options: { output: string; socket?: string }, command: Command) => {
+    .action(async (wanted: string, options: { output: string; socket?: string; node?: string }, command: Command) => {
       if (options.output !== "text" && options.output !== "json") {
         command.error(`error: unknown format '${options.output}': use text or json`, { exitCode: 2 });
       }
-      await withReport(options.socket, (report) => {
-        const found = select(report, wanted);
-        if (found.length === 0) {
-          process.stderr.write(`vipcast: ${unknown(report, wanted)}\n`);
-          return 1;
-        }
-        const text =
-          options.output === "json"
-            ? JSON.stringify(found, null, 2)
-            : found.map((vip) => explain(report, vip)).join("\n\n");
-        process.stdout.write(`${text}\n`);
-        return found.some((vip) => vip.announced) ? 0 : 3;
-      });
+      const { node, output } = options;
+      await fromDaemon(options.socket, (socket) =>
+        node === undefined ? explainHere(socket, wanted, output) : explainThere(socket, wanted, node, output),
+      );
     });
 }
+
+async function explainHere(socket: string, wanted: string, output: string): Promise<number> {
+  const view = await fetchView(socket, wanted);
+  if (view.vips.length === 0) {
+    process.stderr.write(`vipcast: ${unknown(await fetchStatus(socket), wanted)}\n`);
+    return 1;
+  }
+  const text =
+    output === "json" ? JSON.stringify(view.vips, null, 2) : view.vips.map((vip) => explain(view, vip)).join("\n\n");
+  process.stdout.write(`${text}\n`);
+  return view.vips.some((vip) => vip.announced) ? 0 : 3;
+}
+
+async function explainThere(socket: string, wanted: string, node: string, output: string): Promise<number> {
+  const list = await fetchNodes(socket);
+  const asked = list.nodes.filter(({ name }) => node === "all" || name === node);
+  if (asked.length === 0) {
+    const names = list.nodes.map(({ name }) => name).join(", ");
+    process.stderr.write(
+      `vipcast: there is no node "${node}"; the cluster has ${names || "none that is known here"}\n`,
+    );
+    return 1;
+  }
+  const views = await Promise.all(asked.map(async (one) => viewOf(socket, list, one, wanted)));
+  const answers = views.flatMap(({ view }) => view ?? []);
+  if (answers.every(({ vips }) => vips.length === 0) && answers.length === views.length) {
+    process.stderr.write(`vipcast: no node knows a VIP "${wanted}"\n`);
+    return 1;
+  }
+  process.stdout.write(`${output === "json" ? JSON.stringify(views, null, 2) : explainNodes(views)}\n`);
+  const isAnnounced = answers.some(({ vips }) => vips.some((vip) => vip.announced));
+  return isAnnounced && answers.length === views.length ? 0 : 3;
+}
+
+async function viewOf(
+  socket: string,
+  { node, port }: NodeList,
+  { name, address }: NodeList["nodes"][number],
+  wanted: string,
+): Promise<NodeView> {
+  const not = (reason: string): NodeView => ({ node: name, view: null, reason });
+  if (name !== node && port === null)
+    return not("prometheus_server is turned off here, so nobody can be asked: set it, for example to :2112");
+  if (name !== node && address === null) return not("its Node has no InternalIP");
+  try {
+    const whom = name === node ? socket : { host: address!, port: port! };
+    return { node: name, view: await fetchView(whom, wanted, ASK_MILLIS), reason: null };
+  } catch (error) {
+    if (!(error instanceof StatusUnavailable)) throw error;
+    return not(`no answer: ${error.message}`);
+  }
+}
+
+const ASK_MILLIS = 3_000;
 
 export function select(report: StatusReport, wanted: string): VipReport[] {
   const address = parseIp(wanted);
   return report.vips.filter((vip) => (address === null ? vip.owner === wanted : vip.address === address));
 }
 
-export function explain(report: StatusReport, vip: VipReport): string {
+export function explain(report: Pick<StatusReport, "node" | "routeTable">, vip: VipReport & Partial<Told>): string {
   const decisive = vip.gates.find((gate) => !gate.open);
   const lines = [
     `${vip.address ?? "(no address)"} of ${vip.owner}`,
@@ -53,12 +104,18 @@ export function explain(report: StatusReport, vip: VipReport): string {
     const [first = "", ...rest] = wrap(gate.fact, 58);
     lines.push(`  ${mark}  ${gate.gate.padEnd(11)} ${first}`, ...rest.map((line) => `${" ".repeat(20)}${line}`));
   }
+  for (const { peer, told, reason } of vip.peers ?? []) {
+    if (decisive !== undefined && decisive.gate !== "session") break;
+    const [first = "", ...rest] = wrap(told ? "has been told" : `has not been told: ${reason}`, 58);
+    const name = peer.length > 15 ? `${peer.slice(0, 14)}…` : peer.padEnd(15);
+    lines.push(`  peer  ${name} ${first}`, ...rest.map((line) => `${" ".repeat(24)}${line}`));
+  }
   if (decisive?.hint) lines.push("", ...wrap(`To change that: ${decisive.hint}.`, 76).map((line) => `  ${line}`));
   return lines.join("\n");
 }
 
 /** How this node makes the VIP reachable. */
-export function pathText({ routeTable }: StatusReport, { path }: VipReport): string {
+export function pathText({ routeTable }: Pick<StatusReport, "routeTable">, { path }: VipReport): string {
   if (path === "table") return `table ${routeTable?.table}`;
   return path === "bgp" ? "BGP" : "ARP/NDP";
 }

@@ -191,6 +191,18 @@ const SAMPLES: Record<string, readonly [readonly [string, unknown], readonly [st
     ["5", 5],
     ["0.2", 0.2],
   ],
+  "services.drainCordonedNodes": [
+    ["true", true],
+    ["false", false],
+  ],
+  "services.endpointMinimumReadySeconds": [
+    ["2.5", 2.5],
+    ["10", 10],
+  ],
+  "services.endpointHoldDownSeconds": [
+    ["30", 30],
+    ["0", 0],
+  ],
   "services.excludeLabel": [
     ["true", true],
     ["false", false],

@@ -413,6 +413,8 @@ export class Manager {
   async #serve(node: NodeDaemon): Promise<void> {
     const source: StatusSource = {
       report: () => node.report(),
+      view: (wanted) => node.view(wanted),
+      nodes: () => ({ node: this.#policy.node, port: this.#settings.metrics?.port ?? null, nodes: [...node.nodes()] }),
       live: () => true,
       ready: () => node.ready(),
       recording: (peer, format) => node.recording(peer, format),

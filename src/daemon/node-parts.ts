@@ -1,9 +1,10 @@
 import type { Logger } from "pino";
 import type { IpAddress } from "../addr/ip.ts";
+import type { Prefix } from "../addr/prefix.ts";
 import type { Instant } from "../base/time.ts";
 import type { BfdSessionStatus } from "../bfd/session/session-config.ts";
 import type { Recorder } from "../bgp/session/recorder.ts";
-import type { PeerStatus, PeerSummary } from "../bgp/session/speaker.ts";
+import type { PeerStatus, PeerSummary, ToldPeer } from "../bgp/session/speaker.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { KernelNetwork, Link } from "../ports/network.ts";
 import type { BackendFact } from "../vip/balancer.ts";
@@ -47,6 +48,7 @@ export interface NodeParts {
     summaries(): readonly PeerSummary[];
     peers(): readonly PeerStatus[];
     recorder(peer: string): Recorder | null;
+    toldOf(prefix: Prefix): readonly ToldPeer[];
   } | null;
   /** Absent where no routes are put into the kernel, and none are left there. */
   readonly routes?: Pick<RouteConverger, "converge" | "failures" | "troubles" | "isRefused">;

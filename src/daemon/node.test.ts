@@ -9,6 +9,7 @@ import type { PeerStatus } from "../bgp/session/speaker.ts";
 import type { Clock } from "../ports/clock.ts";
 import { type AddressToAdd, type InterfaceAddress, type KernelNetwork, NetlinkRefused } from "../ports/network.ts";
 import { StatusReport } from "../status/report.ts";
+import { VipView } from "../status/view.ts";
 import { serviceFact } from "../vip/facts.ts";
 import type { LeasePlan } from "../vip/plan.ts";
 import type { LeaseFact, Policy, ProbeFact, ServicePolicy } from "../vip/snapshot.ts";
@@ -134,6 +135,7 @@ function rack(change: Partial<NodeParts> = {}, left: InterfaceAddress[] = []) {
   const completed: boolean[] = [];
   const speaker: NodeParts["speaker"] = {
     drain: () => void trace.push("drain"),
+    toldOf: () => [{ peer: "r1", told: false, reason: "the export policy does not let it through" }],
     setRoutes(wanted, { complete }) {
       completed.push(complete);
       const text = [...wanted.keys()].join(" ");
@@ -527,7 +529,7 @@ describe("the loop of a node", () => {
       policy: unelected,
       log: pino({}, { write: (line: string) => void lines.push(line) }),
       speaker: {
-        ...{ drain: () => undefined, setRoutes: () => undefined, recorder: () => null },
+        ...{ drain: () => undefined, setRoutes: () => undefined, recorder: () => null, toldOf: () => [] },
         ...{ peers: () => peers, summaries: () => peers },
       },
     });
@@ -704,6 +706,17 @@ describe("the loop of a node", () => {
     plans = 0;
     change();
     expect(plans).toBe(1);
+  });
+
+  it("K2: says of one VIP which gate decided, by which object and field, what would change it, and who was told", () => {
+    const node = rack();
+    node.daemon.replan();
+    const [vip] = node.daemon.view("control-plane").vips;
+    const gate = vip?.gates.find(({ open }) => !open);
+    expect(gate).toMatchObject({ gate: "election", fact: "nobody is known to hold kube-system/plndr-cp-lock" });
+    expect(gate?.hint).toBe("wait for the election");
+    expect(vip?.peers).toEqual([{ peer: "r1", told: false, reason: "the export policy does not let it through" }]);
+    expect(VipView.safeParse(node.daemon.view("default/none")).data?.vips).toEqual([]);
   });
 
   it("reports in the published form", () => {

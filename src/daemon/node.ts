@@ -12,6 +12,7 @@ import type { PeerSummary } from "../bgp/session/speaker.ts";
 import type { Alarm } from "../ports/clock.ts";
 import type { InterfaceAddress, Link } from "../ports/network.ts";
 import type { RecordingFormat, StatusReport } from "../status/report.ts";
+import type { NodeList, VipView } from "../status/view.ts";
 import { EndpointDamping } from "../vip/endpoint-damping.ts";
 import { type EndpointsByService, EndpointsFold } from "../vip/endpoints.ts";
 import type { ServiceFact, ServiceKey } from "../vip/facts.ts";
@@ -25,7 +26,7 @@ import { AddressLifetimes } from "./address-lifetimes.ts";
 import { KernelView } from "./kernel-view.ts";
 import type { NodeParts, SegmentVip } from "./node-parts.ts";
 import { PlanLog } from "./plan-log.ts";
-import { recordingFile, report } from "./report.ts";
+import { recordingFile, report, vipView } from "./report.ts";
 
 const NO_ENDPOINTS: EndpointsByService = new Map();
 const UNPROBED: ProbeFact = { state: "pending", detail: "not probed" };
@@ -276,6 +277,19 @@ export class NodeDaemon {
     const routes = this.#parts.routes?.troubles ?? [];
     const peers = (this.#parts.bgp?.troubles ?? []).map((trouble) => `BGP: ${trouble}`);
     return [...troubles, ...peers, ...kept, ...kernel, ...routes, ...firewall, ...balancer, ...conflicts, ...pools];
+  }
+
+  /** What this node says of one VIP. */
+  view(wanted: string): VipView {
+    return vipView(wanted, this.#snapshot(), this.#plan, (prefix) => this.#parts.speaker?.toldOf(prefix) ?? []);
+  }
+
+  /** Where other nodes are. */
+  nodes(): NodeList["nodes"] {
+    return [...this.#parts.nodes.facts.values()].map(({ name, internalAddresses }) => ({
+      name,
+      address: internalAddresses[0] ?? null,
+    }));
   }
 
   /** What was recorded of a peer, as a file; null when there is no such peer. */

@@ -6,10 +6,12 @@ import { writeMrt } from "../bgp/session/mrt.ts";
 import type { Recorder } from "../bgp/session/recorder.ts";
 import { writeRecording } from "../bgp/session/recording.ts";
 import type { BfdSessionStatus } from "../bfd/session/session-config.ts";
-import type { IpAddress } from "../addr/ip.ts";
-import type { Prefix } from "../addr/prefix.ts";
+import { type IpAddress, parseIp } from "../addr/ip.ts";
+import { hostPrefix, type Prefix } from "../addr/prefix.ts";
 import type { Instant } from "../base/time.ts";
+import type { ToldPeer } from "../bgp/session/speaker.ts";
 import type { PeerReport, RecordingFormat, StatusReport } from "../status/report.ts";
+import type { VipView } from "../status/view.ts";
 import { firstClosed } from "../vip/gates.ts";
 import type { Plan, VipPlan } from "../vip/plan.ts";
 import { usurpedText } from "../vip/service-election.ts";
@@ -195,6 +197,26 @@ function vipReport(vip: VipPlan, snapshot: Snapshot): StatusReport["vips"][numbe
     holder: lease === null ? (vip.chosen ?? null) : (snapshot.leases.get(lease)?.holder ?? null),
     lease,
     gates: vip.gates.map((gate) => ({ ...gate })),
+  };
+}
+
+/** What is said of one VIP. @param wanted  an address, namespace/name of a Service, or "control-plane" */
+export function vipView(
+  wanted: string,
+  snapshot: Snapshot,
+  plan: Plan,
+  toldOf: (prefix: Prefix) => readonly ToldPeer[],
+): VipView {
+  const address = parseIp(wanted);
+  const found = plan.vips.filter((vip) => (address === null ? vip.owner === wanted : vip.address === address));
+  return {
+    version: VERSION,
+    node: snapshot.policy.node,
+    routeTable: snapshot.policy.routeTable ?? null,
+    vips: found.map((vip) => ({
+      ...vipReport(vip, snapshot),
+      peers: vip.path === "bgp" && vip.address !== null ? toldOf(hostPrefix(vip.address)).map((it) => ({ ...it })) : [],
+    })),
   };
 }
 

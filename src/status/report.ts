@@ -122,7 +122,7 @@ const Peer = z.strictObject({
   messages: bothWays(Counts),
 });
 
-const Vip = z.strictObject({
+export const Vip = z.strictObject({
   owner: z.string().describe('"control-plane", or namespace/name of the Service.'),
   address: z.string().nullable().describe("Null when the Service names no address that can be served."),
   path: z.enum(["bgp", "l2", "table"]),

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { Metrics } from "../telemetry/metrics.ts";
-import { fetchRecording, fetchStatus, StatusUnavailable } from "./client.ts";
+import { fetchNodes, fetchRecording, fetchStatus, fetchView, StatusUnavailable } from "./client.ts";
 import type { StatusReport } from "./report.ts";
 import { ESTABLISHED_PEER, IDLE_PEER } from "./test-support.ts";
 import { StatusServer, type StatusSource } from "./server.ts";
@@ -63,6 +63,11 @@ const source: StatusSource = {
   report: () => report,
   live: () => true,
   ready: () => true,
+  view: (wanted) => ({
+    ...{ version: "1.2.3", node: "node-1", routeTable: null },
+    vips: wanted === "default/web" ? [{ ...report.vips[0]!, peers: [] }] : [],
+  }),
+  nodes: () => ({ node: "node-1", port: 2112, nodes: [{ name: "node-1", address: "10.0.0.1" }] }),
   recording: (peer, format) => (peer === "rack 1/a" ? `${format} of ${peer}` : null),
 };
 
@@ -178,5 +183,23 @@ describe("the status server", () => {
       /no vipcast daemon is running here.*vipcast manager/,
     );
     await expect(fetchStatus(join(folder, "none.sock"))).rejects.toBeInstanceOf(StatusUnavailable);
+  });
+
+  it("say of one VIP what is asked, to other nodes as well; which nodes there are only here", async () => {
+    const server = new StatusServer(source, new Metrics());
+    const path = join(folder, "view.sock");
+    const port = await freePort();
+    try {
+      await server.listenLocal(path);
+      await server.listenTcp(port, "127.0.0.1");
+      const there = { host: "127.0.0.1", port };
+      expect((await fetchView(there, "default/web")).vips.map(({ owner }) => owner)).toEqual(["default/web"]);
+      expect((await fetchView(path, "default/other")).vips).toEqual([]);
+      expect((await fetchNodes(path)).nodes).toEqual([{ name: "node-1", address: "10.0.0.1" }]);
+      expect((await fetch(`http://127.0.0.1:${port}/nodes`)).status).toBe(404);
+    } finally {
+      await server.close();
+    }
+    await expect(fetchView({ host: "127.0.0.1", port }, "x", 500)).rejects.toThrow(StatusUnavailable);
   });
 });

@@ -5,10 +5,14 @@ import { dirname } from "node:path";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { observeReport } from "./metrics-report.ts";
 import type { RecordingFormat, StatusReport } from "./report.ts";
+import type { NodeList, VipView } from "./view.ts";
 
 /** Where the answers come from; everything is read at the time of the request. */
 export interface StatusSource {
   report(): StatusReport;
+  /** @param wanted  an address, namespace/name of a Service, or "control-plane" */
+  view(wanted: string): VipView;
+  nodes(): NodeList;
   /** The event loop runs and nothing has gone wrong for good. */
   live(): boolean;
   /** The first lists are in and the daemon acts on them. */
@@ -94,6 +98,12 @@ export class StatusServer {
       case "/status":
         response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(this.#source.report()));
         return;
+      case "/explain": {
+        const wanted = new URLSearchParams(query).get("vip") ?? "";
+        const view = JSON.stringify(this.#source.view(wanted));
+        response.writeHead(200, { "content-type": "application/json" }).end(view);
+        return;
+      }
       case "/metrics": {
         observeReport(this.#metrics, this.#source.report());
         const body = await this.#metrics.registry.metrics();
@@ -108,9 +118,14 @@ export class StatusServer {
         text(this.#source.ready() ? 200 : 503, this.#source.ready() ? "ok\n" : "not ready\n");
         return;
       case "/":
-        text(200, "vipcast: /status /metrics /livez /readyz\n");
+        text(200, "vipcast: /status /explain?vip=VIP /metrics /livez /readyz\n");
         return;
       default: {
+        if (isLocal && path === "/nodes") {
+          const list = JSON.stringify(this.#source.nodes());
+          response.writeHead(200, { "content-type": "application/json" }).end(list);
+          return;
+        }
         // What the peers say is for whoever may use the local socket, not for the network.
         const recorded = isLocal ? RECORDING.exec(path) : null;
         if (recorded !== null) return this.#record(recorded[1]!, query, response);

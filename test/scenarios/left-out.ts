@@ -10,6 +10,3 @@ export const LEFT_OUT: Readonly<Record<string, string>> = {
   J5: "routes are not predicted: `vipcast explain` shows what is there.",
   M2: "three days are longer than a run of the tests; memory and descriptors are bounded in shorter ones (L2).",
 };
-
-/** Behaviours of parts that are being built, whose tests come with them; a test that comes takes nothing out of order. */
-export const AWAITED: readonly string[] = [...["K2"]];

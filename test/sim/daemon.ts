@@ -203,6 +203,7 @@ export class SimDaemon {
         this.#routes = vips;
         speaker.setRoutes(routes, options);
       },
+      toldOf: (prefix) => speaker.toldOf(prefix),
       drain: () => speaker.drain(),
       summaries: () => speaker.summaries(),
       peers: () => speaker.peers(),

@@ -39,6 +39,22 @@ describe("AdjRibOut", () => {
     expect(lines(drain(rib))).toEqual([`+${B}`, "end", "end ipv6-unicast"]);
   });
 
+  it("says of a prefix whether the peer was told, and if not, why", () => {
+    const rib = ribOf();
+    rib.setDesired(routes(A));
+    expect(rib.told(A)).toEqual({ told: false, reason: "it is about to be told" });
+    drain(rib);
+    expect(rib.told(A)).toEqual({ told: true, reason: null });
+    expect(rib.told(B)).toEqual({ told: false, reason: "this node has no route to announce" });
+    rib.setExportPolicy({ rules: [], otherwise: "refuse" });
+    drain(rib);
+    expect(rib.told(A)).toEqual({ told: false, reason: "the export policy does not let it through" });
+    rib.setExportPolicy(null);
+    rib.setNextHop("ipv4-unicast", null);
+    drain(rib);
+    expect(rib.told(A).told).toBe(false);
+  });
+
   it("sends nothing when nothing changed (BGP-SEND-05)", () => {
     const rib = ribOf();
     rib.setDesired(routes([A, { communities: [2, 1, 2] }], A6));

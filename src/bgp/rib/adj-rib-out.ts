@@ -1,5 +1,5 @@
 import type { Prefix } from "../../addr/prefix.ts";
-import { type AddressFamily, FAMILIES, familyCodes } from "../wire/families.ts";
+import { type AddressFamily, FAMILIES, familyCodes, familyOfPrefix } from "../wire/families.ts";
 import { MESSAGE_LENGTH_MAX } from "../wire/framing.ts";
 import { encodeMessage } from "../wire/message.ts";
 import {
@@ -98,6 +98,20 @@ export class AdjRibOut {
       if (one.prefixes.length < NAMED_COUNT_MAX) one.prefixes.push(prefix);
     }
     return [...found.values()];
+  }
+
+  /** Whether the peer has been told of a prefix, and if not, why; null where nothing is known to stand in the way. */
+  told(prefix: Prefix): { readonly told: boolean; readonly reason: string | null } {
+    if ((this.#slots.get(prefix)?.sent ?? null) !== null) return { told: true, reason: null };
+    const not = (reason: string | null) => ({ told: false, reason });
+    const withheld = this.#withheld.get(prefix);
+    if (withheld !== undefined) return not(withheld.reason);
+    const family = familyOfPrefix(prefix);
+    if (!this.#progress.has(family)) return not(`the session does not carry ${family}`);
+    if (this.#desired?.has(prefix) !== true) return not("this node has no route to announce");
+    return not(
+      this.#slots.get(prefix)?.wanted ? "it is about to be told" : "the export policy does not let it through",
+    );
   }
 
   /** True when the peer was told everything; what TCP still holds is another matter. */

@@ -1,5 +1,6 @@
 import type { Logger } from "pino";
 import type { IpAddress } from "../../addr/ip.ts";
+import type { Prefix } from "../../addr/prefix.ts";
 import { Instant } from "../../base/time.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { ByteStream } from "../../ports/stream.ts";
@@ -189,6 +190,11 @@ export class PeerRoutes {
       localAddress: exchange?.stream.local.address ?? null,
       notAnnounced: exchange?.notAnnounced() ?? [],
     } satisfies Partial<PeerSummary>;
+  }
+
+  /** Null without a session. */
+  told(prefix: Prefix): ReturnType<RouteExchange["told"]> | null {
+    return this.#exchange?.told(prefix) ?? null;
   }
 
   status() {

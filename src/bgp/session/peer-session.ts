@@ -9,6 +9,7 @@ import { peeringDeadline, type PeeringAction, type PeeringEvent } from "../fsm/p
 import type { Action } from "../fsm/state.ts";
 import type { ReceivedRoute, RouteKey } from "../rib/adj-rib-in.ts";
 import type { DesiredRoutes } from "../rib/desired-routes.ts";
+import type { Prefix } from "../../addr/prefix.ts";
 import { type AddressFamily, familyCodes } from "../wire/families.ts";
 import { type BgpFault, NOTIFICATION } from "../wire/faults.ts";
 import { encodeMessage } from "../wire/message.ts";
@@ -221,6 +222,11 @@ export class PeerSession {
   /** True when there was a session since what we forward by is there (RFC 4724 §3). */
   get isForwarding(): boolean {
     return this.#peering.state.forwarding;
+  }
+
+  /** Whether the peer has been told of a prefix; null without a session. */
+  told(prefix: Prefix): ReturnType<PeerRoutes["told"]> {
+    return this.#routes.told(prefix);
   }
 
   /** True when nothing of an earlier connection is left. */

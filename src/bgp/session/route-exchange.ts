@@ -4,10 +4,11 @@ import { Instant } from "../../base/time.ts";
 import type { ByteStream } from "../../ports/stream.ts";
 import { emit } from "../../telemetry/events.ts";
 import type { Negotiated } from "../fsm/negotiation.ts";
+import type { Prefix } from "../../addr/prefix.ts";
 import { AdjRibOut } from "../rib/adj-rib-out.ts";
 import type { DesiredRoutes } from "../rib/desired-routes.ts";
 import type { Asn } from "../wire/asn.ts";
-import { type AddressFamily, FAMILIES } from "../wire/families.ts";
+import { type AddressFamily, FAMILIES, familyOfPrefix } from "../wire/families.ts";
 import { chooseNextHop } from "./next-hops.ts";
 import type { PeerConfig, PeerStatus } from "./peer-config.ts";
 
@@ -124,6 +125,12 @@ export class RouteExchange {
   counts(): Pick<PeerStatus, "prefixesSent" | "prefixesSentByFamily"> {
     const [ipv4, ipv6] = FAMILIES.map((family) => this.#out.count(family)) as [number, number];
     return { prefixesSent: ipv4 + ipv6, prefixesSentByFamily: { "ipv4-unicast": ipv4, "ipv6-unicast": ipv6 } };
+  }
+
+  told(prefix: Prefix): ReturnType<AdjRibOut["told"]> {
+    const seen = this.#out.told(prefix);
+    const missing = this.#notAnnounced.find(({ family }) => family === familyOfPrefix(prefix));
+    return seen.told || missing === undefined ? seen : { told: false, reason: missing.reason };
   }
 
   notAnnounced(): PeerStatus["notAnnounced"] {

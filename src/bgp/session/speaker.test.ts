@@ -18,6 +18,15 @@ type Rack = ReturnType<typeof rack>;
 const learned = (net: Rack): RouteKey[] => [...(net.b.received().get("a") ?? NONE).keys()];
 
 describe("two speakers", () => {
+  it("K2: say of a prefix which peer was told of it, and why not", () => {
+    const net = rack();
+    net.a.setRoutes(routes(VIP));
+    net.up();
+    net.time.runUntil(() => net.a.toldOf(VIP)[0]!.told);
+    expect(net.a.toldOf(VIP)).toEqual([{ peer: "b", told: true, reason: null }]);
+    expect(net.a.toldOf(OTHER)).toEqual([{ peer: "b", told: false, reason: "this node has no route to announce" }]);
+  });
+
   it("exchange the routes of both families", () => {
     const net = rack();
     net.a.setRoutes(new Map([...routes(VIP6), [VIP, { communities: [1, 2] }]]));

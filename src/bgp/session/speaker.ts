@@ -27,6 +27,13 @@ const WITHDRAW_MILLIS = 700;
 /** A closing stream takes a second at most; this is for one that does not keep to it. */
 const CLOSE_MILLIS = 1200;
 
+/** Whether a peer has been told of a prefix, and why not. */
+export interface ToldPeer {
+  readonly peer: string;
+  readonly told: boolean;
+  readonly reason: string | null;
+}
+
 /**
  * The BGP speaker: the same routes to all of its peers, as each one's policy has it, and what each of them announces.
  *
@@ -118,6 +125,19 @@ export class Speaker {
     if (this.#isStopping) return;
     this.#routes = new DesiredRoutes(routes, this.#routes, complete);
     for (const session of this.#sessions.values()) session.setRoutes(this.#routes);
+  }
+
+  /** Which peers have been told of a prefix, and why others have not; a reason is null where none is known. */
+  toldOf(prefix: Prefix): readonly ToldPeer[] {
+    return this.peers().map(({ name, state, diagnosis }) => {
+      const seen = this.#sessions.get(name)?.told(prefix) ?? null;
+      if (seen !== null) return { peer: name, ...seen };
+      return {
+        peer: name,
+        told: false,
+        reason: `no session (${state}): ${diagnosis?.problem ?? "it is being tried for"}`,
+      };
+    });
   }
 
   /**

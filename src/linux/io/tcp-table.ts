@@ -50,7 +50,7 @@ function endFrom(text = ""): SocketEnd | null {
   const match = /^([0-9A-F]{8}|[0-9A-F]{32}):([0-9A-F]{4})$/.exec(text);
   if (!match) return null;
   const words = match[1]!.match(/.{8}/g)!;
-  const octets = Buffer.concat(words.map((word) => Buffer.from(word, "hex").reverse()));
+  const octets = Buffer.concat(words.map((word) => Buffer.from(word, "hex").toReversed()));
   return { address: withoutMapping(octets), port: Number.parseInt(match[2]!, 16) };
 }
 
