@@ -401,6 +401,7 @@ export class Manager {
       clock: systemClock,
       entropy: systemEntropy,
       log: this.#log,
+      rankOf: (service) => this.#node?.rankOf(service) ?? 0,
     });
     this.#closers.push(() => writer.close());
     return writer;

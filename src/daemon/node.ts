@@ -19,6 +19,7 @@ import type { ServiceFact, ServiceKey } from "../vip/facts.ts";
 import { NO_FIREWALL } from "../vip/firewall.ts";
 import { type AddressPlan, plan, type Plan } from "../vip/plan.ts";
 import { PlanMemory } from "../vip/plan-memory.ts";
+import { rankOf } from "../vip/rendezvous.ts";
 import { serviceNotices } from "../vip/service-notices.ts";
 import type { InterfaceFact, ProbeFact, Snapshot } from "../vip/snapshot.ts";
 import { AddressConverger } from "./address-converger.ts";
@@ -282,6 +283,19 @@ export class NodeDaemon {
   /** What this node says of one VIP. */
   view(wanted: string): VipView {
     return vipView(wanted, this.#snapshot(), this.#plan, (prefix) => this.#parts.speaker?.toldOf(prefix) ?? []);
+  }
+
+  /**
+   * How many nodes come before this one where each would do the same for a Service. Which of them run a daemon nobody
+   * knows; where only the control plane does, workers are not waited for, and the other way round once.
+   */
+  rankOf(service: ServiceKey): number {
+    const { nodes, policy } = this.#parts;
+    const ready = [...nodes.facts.values()].filter((node) => node.ready);
+    const isControlPlane = nodes.facts.get(policy.node)?.controlPlane === true;
+    const alike = ready.filter(({ controlPlane }) => controlPlane === isControlPlane).map(({ name }) => name);
+    const first = !isControlPlane && ready.some(({ controlPlane }) => controlPlane) ? 1 : 0;
+    return first + rankOf(service, policy.node, alike);
   }
 
   /** Where other nodes are. */

@@ -24,7 +24,7 @@ const wanted = (name = "web", ingress: readonly IngressFact[] = [], addresses = 
 const settled = (): Promise<void> => new Promise((done) => setImmediate(done));
 
 /** A writer whose writes are written down, and fail with `failure` while there is one. */
-function rack() {
+function rack(rank = 0) {
   const clock = new VirtualClock();
   const lines: string[] = [];
   const writes: string[] = [];
@@ -37,7 +37,7 @@ function rack() {
     async writeVipHost(): Promise<void> {},
   };
   const log = pino({ level: "debug" }, { write: (line: string) => void lines.push(line) });
-  const writer = new StatusWriter({ api, clock, entropy: { fraction: () => 0 }, log });
+  const writer = new StatusWriter({ api, clock, entropy: { fraction: () => 0 }, log, rankOf: () => rank });
   return {
     writes,
     lines,
@@ -147,5 +147,52 @@ describe("the writer of Service status", () => {
     await node.want(...all);
     expect(node.writes).toHaveLength(500);
     expect(looks).toBeLessThan(500 * 20);
+  });
+
+  it("waits for the nodes that come before it, and writes what none of them has written", async () => {
+    const node = rack(2);
+    await node.want(wanted());
+    await node.advance(1_900);
+    // Asked for in every plan: that is no new wish.
+    await node.want(wanted());
+    expect(node.writes).toEqual([]);
+    await node.advance(200);
+    expect(node.writes).toEqual(["web"]);
+    const late = rack(2);
+    await late.want(wanted());
+    await late.want(wanted("web", right));
+    await late.advance(10_000);
+    expect(late.writes).toEqual([]);
+  });
+
+  it("of two daemons that disagree, each writes ever more rarely", async () => {
+    const clock = new VirtualClock();
+    const other: IngressFact[] = [{ address: ip("10.0.0.101"), ports }];
+    let [ingress, writes]: [readonly IngressFact[], number] = [[], 0];
+    const writers = [right, other].map((own) => {
+      const api = {
+        async writeIngress(): Promise<void> {
+          [ingress, writes] = [own, writes + 1];
+        },
+        async writeVipHost(): Promise<void> {},
+      };
+      const log = pino({ level: "silent" });
+      const addresses = own.map(({ address }) => ip(address));
+      const writer = new StatusWriter({ api, clock, entropy: { fraction: () => 0 }, log, rankOf: () => 0 });
+      return () => writer.want([wanted("web", ingress, addresses)]);
+    });
+    const counts: number[] = [];
+    for (let minute = 0; minute < 60; minute++) {
+      const before = writes;
+      for (let second = 0; second < 60; second++) {
+        for (const plan of writers) plan();
+        await settled();
+        clock.advance(1_000);
+        await settled();
+      }
+      counts.push(writes - before);
+    }
+    expect(counts[0]).toBeLessThan(20);
+    expect(counts.slice(30).reduce((a, b) => a + b)).toBeLessThan(30);
   });
 });

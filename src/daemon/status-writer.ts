@@ -15,6 +15,9 @@ const RETRY: BackoffPolicy = { firstMillis: 500, maxMillis: 30_000, factor: 2, j
 const REPEAT: BackoffPolicy = { firstMillis: 5_000, maxMillis: 300_000, factor: 2, jitter: 0.5 };
 /** A status that was right for so long is nobody's bone of contention. */
 const AT_PEACE_MILLIS = 60_000;
+/** Where every node would write the same: each waits so long for those that come before it. */
+const TURN_MILLIS = 1_000;
+const TURNS_MAX = 5;
 /** The API server has more to do than it can: no other Service is better off. */
 const OVERLOADED: readonly number[] = [429, 503];
 
@@ -64,6 +67,9 @@ export class StatusWriter {
   /** What is not written. */
   #wanted = new Map<ServiceKey, StatusPlan>();
   readonly #attempts = new Map<ServiceKey, Attempt>();
+  /** Since when something is wanted that was not tried yet. */
+  #since = new Map<ServiceKey, { readonly wish: string; readonly at: Instant }>();
+  readonly #rankOf: (service: ServiceKey) => number;
   /** Tried, and not seen to be right since. */
   readonly #awaited = new Set<ServiceKey>();
   /** Services that differ, each to be looked at once more before it is written. */
@@ -72,8 +78,16 @@ export class StatusWriter {
   #running = false;
   #closed = false;
 
-  constructor(deps: { api: StatusApi; clock: Clock; entropy: Entropy; log: Logger }) {
+  /** @param deps.rankOf  how many nodes come before this one to write the status of a Service that all announce */
+  constructor(deps: {
+    readonly api: StatusApi;
+    readonly clock: Clock;
+    readonly entropy: Entropy;
+    readonly log: Logger;
+    readonly rankOf: (service: ServiceKey) => number;
+  }) {
     this.#api = deps.api;
+    this.#rankOf = deps.rankOf;
     this.#clock = deps.clock;
     this.#entropy = deps.entropy;
     this.#log = deps.log;
@@ -82,11 +96,15 @@ export class StatusWriter {
 
   want(statuses: readonly StatusPlan[]): void {
     // Of thousands nearly all are written, and have been for long.
-    this.#wanted = new Map();
-    const now = this.#clock.now();
+    const [before, now] = [this.#since, this.#clock.now()];
+    [this.#wanted, this.#since] = [new Map(), new Map()];
     for (const status of statuses) {
-      if (!status.isWritten) this.#wanted.set(status.service.key, status);
-      else if (this.#awaited.size > 0) this.#isRight(status.service.key, now);
+      const { key } = status.service;
+      if (!status.isWritten) {
+        const [wish, known] = [wishOf(status), before.get(key)];
+        this.#wanted.set(key, status);
+        this.#since.set(key, known?.wish === wish ? known : { wish, at: now });
+      } else if (this.#awaited.size > 0) this.#isRight(status.service.key, now);
     }
     if (this.#attempts.size > statuses.length) this.#forget(new Set(statuses.map(({ service }) => service.key)));
     this.#look();
@@ -113,7 +131,8 @@ export class StatusWriter {
       const dueAt = this.#dueAt(status);
       if (dueAt === null || dueAt <= now) this.#queue.add(key);
       // The API server took it and has not been heard of since: that is no reason to ask it again.
-      else if (attempt?.error !== null || attempt.service !== status.service) again = Instant.earliest(again, dueAt);
+      else if (attempt === undefined || attempt.error !== null || attempt.service !== status.service)
+        again = Instant.earliest(again, dueAt);
     }
     if (!this.#running) void this.#drain();
     // While it runs no alarm is needed: it looks once more at its end.
@@ -145,10 +164,15 @@ export class StatusWriter {
     return null;
   }
 
-  /** Null for what has not been tried: another wish than the last is a new one. */
+  /** Null for what is to be tried at once: another wish than the last is a new one. */
   #dueAt(status: StatusPlan): Instant | null {
-    const attempt = this.#attempts.get(status.service.key);
-    return attempt !== undefined && attempt.wanted === wishOf(status) ? attempt.notBefore : null;
+    const { key } = status.service;
+    const attempt = this.#attempts.get(key);
+    const { wish, at } = this.#since.get(key)!;
+    if (attempt !== undefined && attempt.wanted === wish) return attempt.notBefore;
+    // Where one node alone announces nobody else writes.
+    const rank = status.vipHost === null ? Math.min(this.#rankOf(key), TURNS_MAX) : 0;
+    return rank === 0 ? null : Instant.add(at, rank * TURN_MILLIS);
   }
 
   async #write(status: StatusPlan): Promise<void> {

@@ -166,6 +166,17 @@ describe("a cache", () => {
     expect(logged).toEqual(["kube.watch.interrupted"]);
   });
 
+  it("lists again after something that is no event: what else there was is lost", async () => {
+    for (const garble of ["line", "object"]) {
+      const { time, api } = bench();
+      await time.run(10_000);
+      if (garble === "line") api.current.on.end({ kind: "undecodable", message: "a watch line is not an event" });
+      else api.current.on.event({ type: "MODIFIED", object: {} });
+      await time.run(250);
+      expect([garble, api.lists.length]).toEqual([garble, 2]);
+    }
+  });
+
   it("lists again after 410 in the stream or as a status, and drops what was deleted meanwhile", async () => {
     const { time, api, cache, changes } = bench((api) => {
       api.set("stays", 1, false);

@@ -191,7 +191,7 @@ export class ListWatch<F> {
     const found = identify(event.object);
     if (!found) {
       this.#watch?.close();
-      return this.#ended({ kind: "failed", message: "an event without metadata" });
+      return this.#ended({ kind: "undecodable", message: "an event without metadata" });
     }
     this.#rearmStall();
     this.#revision = found.revision;
@@ -217,6 +217,9 @@ export class ListWatch<F> {
       case "refused":
         if (end.response.status === 410) this.#revision = null;
         return this.#retryLater(messageOf(end.response), end.response.retryAfterMillis);
+      case "undecodable": // the same would come again
+        this.#revision = null;
+        return this.#retryLater(end.message, null);
       case "failed":
         if (lived >= HEALTHY_MILLIS) this.#failures = 0;
         return this.#retryLater(end.message, null);

@@ -57,7 +57,9 @@ export interface WatchHandler {
 export type WatchEnd =
   | { readonly kind: "closed-by-server" }
   | { readonly kind: "refused"; readonly response: KubeResponse }
-  | { readonly kind: "failed"; readonly message: string };
+  | { readonly kind: "failed"; readonly message: string }
+  /** Something came that is no event: what else there was is lost. */
+  | { readonly kind: "undecodable"; readonly message: string };
 
 /** No answer to be had: the request may or may not have reached the server. */
 export class KubeUnreachable extends Error {
@@ -281,7 +283,7 @@ function readEvents(
         value = next.value;
         if (!isEvent(value)) throw new Error("a watch line is not an event");
       } catch (error) {
-        return end({ kind: "failed", message: describe(error) });
+        return end({ kind: "undecodable", message: describe(error) });
       }
       if (isOver()) return;
       on.event(value);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { type Candidate, highest } from "./rendezvous.ts";
+import { type Candidate, highest, rankOf } from "./rendezvous.ts";
 
 const KEYS = Array.from({ length: 6_000 }, (_, i) => `10.${i >> 8}.${i & 255}.1`);
 const node = (name: string, weight = 1): Candidate => ({ node: name, weight });
@@ -50,5 +50,15 @@ describe("rendezvous hashing", () => {
 
   it("knows nobody without candidates", () => {
     expect(highest("10.0.0.1", [])).toBe(null);
+  });
+});
+
+describe("the order of nodes for a key", () => {
+  it("gives each node another place, the same ones whoever asks, and others for another key", () => {
+    const names = ["n1", "n2", "n3", "n4"];
+    const places = (key: string) => names.map((own) => rankOf(key, own, names));
+    for (const key of ["a", "b", "c"]) expect(places(key).toSorted()).toEqual([0, 1, 2, 3]);
+    expect(new Set(Array.from({ length: 50 }, (_, at) => places(`key-${at}`).join())).size).toBeGreaterThan(10);
+    expect(rankOf("a", "n9", [])).toBe(0);
   });
 });

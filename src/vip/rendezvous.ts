@@ -23,6 +23,17 @@ export function highest<C extends Candidate>(key: string, candidates: Iterable<C
   return best;
 }
 
+/** How many of `names` come before `own` for the key: 0 for the first. */
+export function rankOf(key: string, own: string, names: Iterable<string>): number {
+  const score = hash(`${own}\u0000${key}`);
+  let rank = 0;
+  for (const name of names) {
+    const other = hash(`${name}\u0000${key}`);
+    if (name !== own && (other > score || (other === score && name < own))) rank++;
+  }
+  return rank;
+}
+
 /** −w / ln(u) for u uniform in (0, 1): the shares of the nodes are then as their weights. */
 function scoreOf(key: string, { node, weight }: Candidate): number {
   return weight <= 0 ? 0 : -weight / Math.log((hash(`${node}\u0000${key}`) + 0.5) / 2 ** 32);

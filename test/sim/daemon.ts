@@ -113,7 +113,10 @@ export class SimDaemon {
       replan,
     );
     this.#closers.push(() => probe.close());
-    const statuses = new StatusWriter({ api: statusApi(new KubeWrites(client)), clock, entropy: chance, log });
+    const statuses = new StatusWriter({
+      ...{ api: statusApi(new KubeWrites(client)), clock, entropy: chance, log },
+      rankOf: (service) => this.#node?.rankOf(service) ?? 0,
+    });
     this.#closers.push(() => statuses.close());
     const follow = <F>(path: string, reduce: (object: never) => F | null): ListWatch<F> => {
       const watch = new ListWatch<F>(parts, { path, reduce: (object) => reduce(object as never) });
