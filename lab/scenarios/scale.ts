@@ -29,7 +29,7 @@ export const scale: Scenario = {
   clientOnLan: false,
   withoutRouteTimeline: true,
   kubes: ["real"],
-  routers: ["embedded", "frr"],
+  routers: ["embedded"],
   scenarios: ["B13"],
   manifestFlags: [...bgpFlags(), ...LEASE_FLAGS],
   environment: bgpEnvironment,
