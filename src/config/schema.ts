@@ -128,7 +128,7 @@ const Services = z.strictObject({
     decimalNumber(0, 3_600)
       .default(60)
       .describe(
-        "Policy Local: an endpoint that stopped being ready twice within five minutes must stay ready for 5 s, twice as long after each further time, and at most this long, before its node announces the Service again. The last node that serves is never held; 0 turns it off.",
+        "Policy Local: an endpoint that stopped being ready three times within five minutes must stay ready for 5 s, twice as long after each further time, and at most this long, before its node announces the Service again. The last node that serves is never held; 0 turns it off.",
       ),
     { form: "number", env: ["vipcast_endpoint_hold_down_seconds"] },
   ),

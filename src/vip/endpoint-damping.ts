@@ -28,7 +28,9 @@ export interface Damping {
 
 /** Losses are forgotten after so long. */
 export const LOSSES_REMEMBERED_MILLIS = 300_000;
-/** The second loss within that time is the first that is taken for flapping; each further one doubles the time. */
+/** Pods are moved and scaled: the third loss within that time is the first that is taken for flapping. */
+export const FLAPPING_COUNT = 3;
+/** Each further loss doubles it. */
 const HOLD_DOWN_FIRST_MILLIS = 5_000;
 const LOSSES_KEPT_MAX = 16;
 const NOTHING_HELD: Damping = { holds: new Map(), nextAt: null };
@@ -129,8 +131,8 @@ export class EndpointDamping {
 
   #required(lossesCount: number): number {
     const { minimumReadyMillis, holdDownMaxMillis } = this.#policy;
-    if (lossesCount < 2) return minimumReadyMillis;
-    const grown = HOLD_DOWN_FIRST_MILLIS * 2 ** (lossesCount - 2);
+    if (lossesCount < FLAPPING_COUNT) return minimumReadyMillis;
+    const grown = HOLD_DOWN_FIRST_MILLIS * 2 ** (lossesCount - FLAPPING_COUNT);
     return Math.max(minimumReadyMillis, Math.min(grown, holdDownMaxMillis));
   }
 }

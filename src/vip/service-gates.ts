@@ -1,5 +1,5 @@
 import { familyOf, type IpAddress } from "../addr/ip.ts";
-import { type Hold, type Holds, LOSSES_REMEMBERED_MILLIS } from "./endpoint-damping.ts";
+import { FLAPPING_COUNT, type Hold, type Holds, LOSSES_REMEMBERED_MILLIS } from "./endpoint-damping.ts";
 import { countEndpoints } from "./endpoints.ts";
 import type { EndpointSliceFact, ServiceFact } from "./facts.ts";
 import { closed, type Gate, open, openAlike } from "./gates.ts";
@@ -73,12 +73,14 @@ export function endpointGate(
 
 function held(node: string, { requiredMillis, lossesCount }: Hold): Gate {
   const lately =
-    lossesCount < 2
+    lossesCount < FLAPPING_COUNT
       ? "it has become ready only now"
       : `it stopped being ready ${lossesCount} times within ${LOSSES_REMEMBERED_MILLIS / 60_000} minutes`;
   return closed(
     "endpoints",
     `held down: the endpoint on ${node} must stay ready for ${requiredMillis / 1000} s (${lately}), and others serve`,
-    lossesCount < 2 ? "nothing to do: it is a matter of seconds" : "find out why the pod's readiness probe fails",
+    lossesCount < FLAPPING_COUNT
+      ? "nothing to do: it is a matter of seconds"
+      : "find out why the pod's readiness probe fails",
   );
 }
