@@ -130,6 +130,7 @@ describe("vipcast check", () => {
       true,
     ],
     ["{ name: TZ, value: UTC }", "TZ", /^unknown: is not read/, true],
+    ["{ name: bgp_as, value: 6$$5 }", "bgp_as", /^wrong: .*"6\$5"/, false],
     ["{ name: bgp_as, value: many }", "bgp_as", /^wrong: must be a whole number, not "many"/, false],
     [
       "{ name: bgp_peerpass, valueFrom: { secretKeyRef: { name: x, key: y } } }",
