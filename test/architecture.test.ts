@@ -57,7 +57,7 @@ const RULES: Readonly<Record<string, Rule>> = {
       "status",
     ],
   },
-  cli: { may: [...BASE, "config", "daemon", "status", "cli/manifest"] },
+  cli: { may: [...BASE, "config", "pools", "daemon", "status", "cli/manifest"] },
   "cli/manifest": { may: [...BASE, "config"] },
 };
 

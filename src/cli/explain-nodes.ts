@@ -23,20 +23,23 @@ export function explainNodes(views: readonly NodeView[]): string {
 function explainPlace(owner: string, address: string | null, views: readonly NodeView[]): string {
   const hints = new Map<string, string[]>();
   const rows = views.map(({ node, view }): readonly string[] => {
-    if (view === null) return [node, "?", "", "no answer"];
+    if (view === null) return [node, "?", "", "", "no answer"];
     const vip = view.vips.find((one) => one.owner === owner && one.address === address);
-    if (vip === undefined) return [node, "no", "", "it knows no such VIP"];
+    if (vip === undefined) return [node, "no", "", "", "it knows no such VIP"];
     const decisive = vip.gates.find((gate) => !gate.open);
     if (decisive !== undefined) {
       if (decisive.hint !== undefined) hints.set(decisive.hint, [...(hints.get(decisive.hint) ?? []), node]);
-      return [node, "no", decisive.gate, decisive.fact];
+      return [node, "no", decisive.gate, decisive.object, decisive.fact];
     }
     const untold = vip.peers.filter(({ told }) => !told);
     const told = vip.peers.filter((peer) => peer.told).map(({ peer }) => peer);
     const to = vip.path === "bgp" ? `told ${told.join(", ") || "nobody"}` : vip.path;
-    return [node, "yes", "", [to, ...untold.map(({ peer, reason }) => `not ${peer}: ${reason}`)].join("; ")];
+    return [node, "yes", "", "", [to, ...untold.map(({ peer, reason }) => `not ${peer}: ${reason}`)].join("; ")];
   });
-  const lines = [`${address ?? "(no address)"} of ${owner}`, indented(table(["NODE", "HERE", "GATE", "WHY"], rows))];
+  const lines = [
+    `${address ?? "(no address)"} of ${owner}`,
+    indented(table(["NODE", "HERE", "GATE", "OBJECT", "WHY"], rows)),
+  ];
   for (const [hint, nodes] of hints)
     lines.push("", ...wrap(`To change that on ${nodes.join(", ")}: ${hint}.`, 76).map((line) => `  ${line}`));
   return lines.join("\n");

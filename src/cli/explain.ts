@@ -7,7 +7,7 @@ import { fromDaemon, socketOption } from "./daemon-report.ts";
 import { explainNodes, type NodeView } from "./explain-nodes.ts";
 import { wrap } from "./table.ts";
 
-type Told = Pick<VipView["vips"][number], "peers">;
+type Explained = VipView["vips"][number];
 
 /** Adds `vipcast explain`: exit code 0 announced, 3 not announced or not everywhere known, 1 unknown or no daemon. */
 export function registerExplain(program: Command): void {
@@ -92,7 +92,7 @@ export function select(report: StatusReport, wanted: string): VipReport[] {
   return report.vips.filter((vip) => (address === null ? vip.owner === wanted : vip.address === address));
 }
 
-export function explain(report: Pick<StatusReport, "node" | "routeTable">, vip: VipReport & Partial<Told>): string {
+export function explain(report: Pick<StatusReport, "node" | "routeTable">, vip: Explained): string {
   const decisive = vip.gates.find((gate) => !gate.open);
   const lines = [
     `${vip.address ?? "(no address)"} of ${vip.owner}`,
@@ -104,18 +104,19 @@ export function explain(report: Pick<StatusReport, "node" | "routeTable">, vip: 
     const [first = "", ...rest] = wrap(gate.fact, 58);
     lines.push(`  ${mark}  ${gate.gate.padEnd(11)} ${first}`, ...rest.map((line) => `${" ".repeat(20)}${line}`));
   }
-  for (const { peer, told, reason } of vip.peers ?? []) {
+  for (const { peer, told, reason } of vip.peers) {
     if (decisive !== undefined && decisive.gate !== "session") break;
     const [first = "", ...rest] = wrap(told ? "has been told" : `has not been told: ${reason}`, 58);
     const name = peer.length > 15 ? `${peer.slice(0, 14)}…` : peer.padEnd(15);
     lines.push(`  peer  ${name} ${first}`, ...rest.map((line) => `${" ".repeat(24)}${line}`));
   }
-  if (decisive?.hint) lines.push("", ...wrap(`To change that: ${decisive.hint}.`, 76).map((line) => `  ${line}`));
+  if (decisive !== undefined) lines.push("", ...wrap(`Decided by: ${decisive.object}.`, 76).map((line) => `  ${line}`));
+  if (decisive?.hint) lines.push(...wrap(`To change that: ${decisive.hint}.`, 76).map((line) => `  ${line}`));
   return lines.join("\n");
 }
 
 /** How this node makes the VIP reachable. */
-export function pathText({ routeTable }: Pick<StatusReport, "routeTable">, { path }: VipReport): string {
+export function pathText({ routeTable }: Pick<StatusReport, "routeTable">, { path }: Pick<VipReport, "path">): string {
   if (path === "table") return `table ${routeTable?.table}`;
   return path === "bgp" ? "BGP" : "ARP/NDP";
 }

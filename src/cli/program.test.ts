@@ -63,6 +63,7 @@ describe("help", () => {
       "kubeadm",
       "kubeadm init",
       "kubeadm join",
+      "check",
       "version",
       "completion",
     ]);
@@ -138,6 +139,9 @@ describe("exit codes", () => {
     ["no subcommand", ["manifest"], 2, /Usage: vipcast manifest/],
     ["an unknown shell", ["completion", "tcsh"], 2, /no completion for 'tcsh'/],
     ["an unknown format", ["config", "-o", "xml"], 2, /unknown format 'xml'/],
+    ["an unknown format of a check", ["check", "x", "-o", "xml"], 2, /unknown format 'xml'/],
+    ["a check without a file", ["check"], 2, /missing required argument/],
+    ["a check of a file that is not there", ["check", "/nowhere.yaml"], 1, /cannot read \/nowhere\.yaml/],
     ["a configuration that is not accepted", ["config"], 1, /not accepted:\n {2}mode: no mode is chosen/],
     ["a daemon that is not configured", ["manager"], 1, /nothing to announce/],
     ["a generator that refuses", ["manifest", "pod"], 1, /no mode is chosen/],

@@ -3,6 +3,7 @@ import { loadSettings } from "../config/load.ts";
 import { didYouMean } from "../config/nearest.ts";
 import { knownFlags } from "../config/read-names.ts";
 import { VERSION } from "../daemon/version.ts";
+import { registerCheck } from "./check-command.ts";
 import { registerCompletion } from "./completion.ts";
 import { registerConfig } from "./config-command.ts";
 import { registerExplain } from "./explain.ts";
@@ -60,6 +61,7 @@ export function createProgram(): Command {
   registerPeer(program);
   registerConfig(program, flags);
   registerManifest(program, flags);
+  registerCheck(program);
   program
     .command("version")
     .description("print the version")

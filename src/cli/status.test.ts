@@ -71,6 +71,12 @@ const report: StatusReport = {
   warnings: [],
 };
 
+/** As the daemon explains it. */
+const seen = (vip: StatusReport["vips"][number]) => ({
+  ...{ ...vip, peers: [] },
+  gates: vip.gates.map((gate) => ({ ...gate, object: `what ${gate.gate} looks at` })),
+});
+
 describe("vipcast status", () => {
   it("says that there is no VIP, and does not speak of Services that it does not know", () => {
     const without = { ...report, vips: [] };
@@ -90,12 +96,9 @@ describe("vipcast status", () => {
     };
     expect(render(inTable, "wide")).toMatch(/^Mode: +table \(198, protocol 248, unicast\), up/m);
     expect(render(inTable, "wide")).toContain("by this node, table 198");
-    expect(
-      explain(
-        inTable,
-        inTable.vips.find(({ announced }) => announced)!,
-      ),
-    ).toContain("announces it by table 198");
+    expect(explain(inTable, seen(inTable.vips.find(({ announced }) => announced)!))).toContain(
+      "announces it by table 198",
+    );
   });
 
   it("fits into 80 columns and says why a VIP is not here", () => {
@@ -252,9 +255,10 @@ describe("vipcast explain", () => {
   });
 
   it("marks the gate that decided, shows those behind it, and says what would change it", () => {
-    const text = explain(report, report.vips[1]!);
+    const text = explain(report, seen(report.vips[1]!));
     expect(text).toContain("STOP  endpoints   no usable IPv4 endpoint on node-1");
     expect(text).toContain("no    election");
+    expect(text).toContain("Decided by: what endpoints looks at.");
     expect(text).toContain("To change that: run a ready pod on this node.");
     for (const line of text.split("\n")) expect(line.length, line).toBeLessThanOrEqual(80);
   });

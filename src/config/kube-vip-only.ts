@@ -170,6 +170,10 @@ export const KUBE_VIP_ONLY: readonly KubeVipOption[] = [
   row("zebraSoftwareName", "zebra_software_name", "text", "frr8.3", "ignored", NOT_YET),
 ];
 
+/** Whether something is missing without it; of the others kube-vip makes nothing, or vipcast does it by itself. */
+export const isMissed = ({ verdict, because }: KubeVipOption): boolean =>
+  verdict === "refused" || !/^(changes nothing|has no effect|is not read)/.test(because);
+
 /** Whether `text` asks for something that kube-vip's default does not. `null`: it is no boolean where one is needed. */
 export function asksForSomething(option: KubeVipOption, text: string): boolean | null {
   if (text === "") return false;

@@ -160,6 +160,9 @@ function knownEnvironment(): ReadonlySet<string> {
   ]);
 }
 
+export const readVariables = (): Iterable<string> => knownEnvironment();
+export const isReadVariable = (name: string): boolean => knownEnvironment().has(name);
+
 /** Every flag with its form. */
 export function knownFlags(): ReadonlyMap<string, TextForm> {
   return new Map<string, TextForm>([

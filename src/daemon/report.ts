@@ -12,7 +12,8 @@ import type { Instant } from "../base/time.ts";
 import type { ToldPeer } from "../bgp/session/speaker.ts";
 import type { PeerReport, RecordingFormat, StatusReport } from "../status/report.ts";
 import type { VipView } from "../status/view.ts";
-import { firstClosed } from "../vip/gates.ts";
+import { objectOf } from "../vip/gate-object.ts";
+import { firstClosed, type Gate } from "../vip/gates.ts";
 import type { Plan, VipPlan } from "../vip/plan.ts";
 import { usurpedText } from "../vip/service-election.ts";
 import { leaseText, type Snapshot } from "../vip/snapshot.ts";
@@ -214,11 +215,16 @@ export function vipView(
     node: snapshot.policy.node,
     routeTable: snapshot.policy.routeTable ?? null,
     vips: found.map((vip) => ({
-      ...vipReport(vip, snapshot),
+      ...explainable(vipReport(vip, snapshot), vip.gates, snapshot.policy.node),
       peers: vip.path === "bgp" && vip.address !== null ? toldOf(hostPrefix(vip.address)).map((it) => ({ ...it })) : [],
     })),
   };
 }
+
+const explainable = (vip: StatusReport["vips"][number], gates: readonly Gate[], node: string) => ({
+  ...vip,
+  gates: gates.map((gate) => ({ ...gate, object: objectOf(gate.gate, { owner: vip.owner, lease: vip.lease, node }) })),
+});
 
 /** Things that somebody should look at; an empty list makes the node healthy. */
 function problemsOf(facts: ReportFacts): string[] {

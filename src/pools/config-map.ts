@@ -15,6 +15,8 @@ export interface Pools {
   /** Addresses are given from the top. */
   readonly descending: boolean;
   readonly problems: readonly string[];
+  /** Those of the problems that are about two pools, and harmless. */
+  readonly overlaps: readonly string[];
 }
 
 export interface Pool {
@@ -63,8 +65,9 @@ export function parsePools(data: Readonly<Record<string, string>>): Pools {
       );
     }
   }
-  problems.push(...overlaps([...pools.values()]));
-  return { pools, mayShare, interfaces, descending: order === "desc", problems };
+  const crossing = overlaps([...pools.values()]);
+  problems.push(...crossing);
+  return { pools, mayShare, interfaces, descending: order === "desc", problems, overlaps: crossing };
 }
 
 function readPool(key: string, value: string, read: (word: string) => AddressRange | null, problems: string[]): Pool {

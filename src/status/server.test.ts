@@ -65,7 +65,7 @@ const source: StatusSource = {
   ready: () => true,
   view: (wanted) => ({
     ...{ version: "1.2.3", node: "node-1", routeTable: null },
-    vips: wanted === "default/web" ? [{ ...report.vips[0]!, peers: [] }] : [],
+    vips: wanted === "default/web" ? [{ ...report.vips[0]!, gates: [], peers: [] }] : [],
   }),
   nodes: () => ({ node: "node-1", port: 2112, nodes: [{ name: "node-1", address: "10.0.0.1" }] }),
   recording: (peer, format) => (peer === "rack 1/a" ? `${format} of ${peer}` : null),

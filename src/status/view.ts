@@ -9,6 +9,9 @@ export const VipView = z.strictObject({
   vips: z
     .array(
       Vip.extend({
+        gates: z.array(
+          Vip.shape.gates.element.extend({ object: z.string().describe("What the gate looks at: object and field.") }),
+        ),
         peers: z
           .array(z.strictObject({ peer: z.string(), told: z.boolean(), reason: z.string().nullable() }))
           .describe("Of a route: which peers have been told of it, and why others have not."),

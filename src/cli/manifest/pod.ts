@@ -127,7 +127,7 @@ function probes({ health }: Settings): object {
  * another user would have none.
  */
 function securityContext(settings: Settings): object {
-  const add = capabilities(settings);
+  const add = capabilitiesFor(settings);
   return {
     allowPrivilegeEscalation: false,
     readOnlyRootFilesystem: true,
@@ -136,7 +136,7 @@ function securityContext(settings: Settings): object {
   };
 }
 
-function capabilities({ mode, controlPlane, services, bgp }: Settings): string[] {
+export function capabilitiesFor({ mode, controlPlane, services, bgp }: Settings): string[] {
   const l2 = mode === "arp" || mode === "auto";
   const routes = mode === "table";
   const addresses = controlPlane !== null || (services?.attach ?? false);
