@@ -56,6 +56,7 @@ describe("help", () => {
       "explain",
       "peer",
       "config",
+      "check",
       "manifest",
       "manifest daemonset",
       "manifest pod",
@@ -63,7 +64,6 @@ describe("help", () => {
       "kubeadm",
       "kubeadm init",
       "kubeadm join",
-      "check",
       "version",
       "completion",
     ]);

@@ -60,8 +60,8 @@ export function createProgram(): Command {
   registerExplain(program);
   registerPeer(program);
   registerConfig(program, flags);
-  registerManifest(program, flags);
   registerCheck(program);
+  registerManifest(program, flags);
   program
     .command("version")
     .description("print the version")
