@@ -91,7 +91,11 @@ function get(whom: Whom, path: string, timeoutMillis: number): Promise<Buffer> {
 }
 
 function explain(whom: Whom, error: NodeJS.ErrnoException): string {
-  if (typeof whom !== "string") return `${nameOf(whom)}: ${error.message || error.code}`;
+  if (typeof whom !== "string") {
+    return error.code === "ECONNREFUSED"
+      ? `${nameOf(whom)}: refused; no daemon runs there, or its prometheus_server is off or bound to another address`
+      : `${nameOf(whom)}: ${error.message || error.code}`;
+  }
   switch (error.code) {
     case "ENOENT":
     case "ECONNREFUSED":

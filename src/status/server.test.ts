@@ -178,6 +178,13 @@ describe("the status server", () => {
     newer.close();
   });
 
+  it("of another node that refuses names the setting that may be to blame", async () => {
+    const port = await freePort();
+    await expect(fetchView({ host: "127.0.0.1", port }, "control-plane", 3_000)).rejects.toThrow(
+      `127.0.0.1 port ${port}: refused; no daemon runs there, or its prometheus_server is off or bound to another address`,
+    );
+  });
+
   it("without a daemon says what to do", async () => {
     await expect(fetchStatus(join(folder, "none.sock"))).rejects.toThrow(
       /no vipcast daemon is running here.*vipcast manager/,
