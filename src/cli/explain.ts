@@ -1,5 +1,4 @@
 import type { Command } from "commander";
-import { parseIp } from "../addr/ip.ts";
 import { fetchNodes, fetchStatus, fetchView, StatusUnavailable } from "../status/client.ts";
 import type { StatusReport, VipReport } from "../status/report.ts";
 import type { NodeList, VipView } from "../status/view.ts";
@@ -86,11 +85,6 @@ async function viewOf(
 }
 
 const ASK_MILLIS = 3_000;
-
-export function select(report: StatusReport, wanted: string): VipReport[] {
-  const address = parseIp(wanted);
-  return report.vips.filter((vip) => (address === null ? vip.owner === wanted : vip.address === address));
-}
 
 export function explain(report: Pick<StatusReport, "node" | "routeTable">, vip: Explained): string {
   const decisive = vip.gates.find((gate) => !gate.open);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { PeerReport, StatusReport } from "../status/report.ts";
 import { ESTABLISHED_PEER, IDLE_PEER } from "../status/test-support.ts";
-import { explain, select, unknown } from "./explain.ts";
+import { explain, unknown } from "./explain.ts";
 import { renderPeer, selectPeer, unknownPeer } from "./peer.ts";
 import { render } from "./status.ts";
 import { duration } from "./table.ts";
@@ -243,12 +243,6 @@ describe("vipcast peer", () => {
 });
 
 describe("vipcast explain", () => {
-  it("finds a VIP by address, in any spelling, and by the name of its Service", () => {
-    expect(select(report, "10.96.7.1")).toHaveLength(1);
-    expect(select(report, "default/web")).toHaveLength(1);
-    expect(select(report, "default/other")).toEqual([]);
-  });
-
   it("of what it does not know says what it knows, and what was probably meant", () => {
     expect(unknown(report, "web")).toContain("it knows 10.0.0.100, 10.96.7.1. Did you mean default/web?");
     expect(unknown(report, "10.1.1.1")).toContain("A Service is listed when");

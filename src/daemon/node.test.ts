@@ -716,6 +716,7 @@ describe("the loop of a node", () => {
     expect(gate).toMatchObject({ gate: "election", fact: "nobody is known to hold kube-system/plndr-cp-lock" });
     expect(gate?.hint).toBe("wait for the election");
     expect(vip?.peers).toEqual([{ peer: "r1", told: false, reason: "the export policy does not let it through" }]);
+    expect(node.daemon.view(VIP).vips).toEqual([vip]);
     expect(VipView.safeParse(node.daemon.view("default/none")).data?.vips).toEqual([]);
   });
 
