@@ -273,7 +273,7 @@ describe("another BGP speaker on this node", () => {
     state: "connected",
     local: { address: ip("10.0.0.5"), port: 40_000 },
     remote: { address: ip(remote), port: 179 },
-    owner: "bird (pid 812)",
+    owner: () => "bird (pid 812)",
     ...changed,
   });
   const dialled = () => new Set(dials.map(({ remote }) => remote.address));

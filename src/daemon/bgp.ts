@@ -335,7 +335,7 @@ export class BgpRuntime {
 
   #listenerOn(port: number): string {
     const sockets = this.#parts.readForeignSockets?.(new Set([port])) ?? [];
-    const owner = sockets.find(({ state, local }) => state === "listening" && local.port === port)?.owner;
+    const owner = sockets.find(({ state, local }) => state === "listening" && local.port === port)?.owner();
     return owner === undefined ? "" : `, which ${owner} has`;
   }
 

@@ -66,7 +66,7 @@ export class ForeignSpeakers {
     for (const peer of peers) {
       const rival = sockets.find((socket) => isRival(socket, peer));
       if (rival === undefined) continue;
-      const { owner } = rival;
+      const owner = rival.owner();
       if (peer.isEstablished) troubles.push(`${owner} on this node tries for a session with ${peer.name}, too`);
       else occupied.set(peer.name, `${owner} on this node has a session with ${peer.address} already`);
     }

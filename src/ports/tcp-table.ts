@@ -6,8 +6,8 @@ export interface ForeignSocket {
   readonly local: SocketEnd;
   /** Of a listening socket the unspecified address and port 0. */
   readonly remote: SocketEnd;
-  /** "bird (pid 812)", or what can be said where its process cannot be seen. */
-  readonly owner: string;
+  /** "bird (pid 812)", or what can be said where its process cannot be seen. Asked only of whom it is said: it takes a while. */
+  readonly owner: () => string;
 }
 
 export interface SocketEnd {

@@ -13,7 +13,8 @@ describe("the kernel's table of TCP sockets", () => {
       "   2: 0500000A:9C41 0100000A:00B3 06 00000000:00000000 02:0000 00000000 0 0 0 2",
       "   3: 000010FD000000000000000001000000:00B3 000010FD000000000000000002000000:9C40 01 0:0 02:0 0 0 0 4244 2",
       "   4: 0000000000000000FFFF00000500000A:00B3 0000000000000000FFFF00000100000A:9C40 01 0:0 02:0 0 0 0 4245 2",
-      "   5: nonsense",
+      "   5: 0500000A:00B3 0100000A:9C42 01 00000000:00000000 02:0000 00000000 0 0 0 2",
+      "   6: nonsense",
     ].join("\n");
     const shown = parseTcpTable(text).map(
       ({ state, local, remote, inode }) =>
@@ -44,7 +45,7 @@ describe("the kernel's table of TCP sockets", () => {
       await once(own, "connect");
       const told = (): string[] =>
         readForeignSockets(new Set([port])).map(
-          ({ state, remote, owner }) => `${state} ${remote.port} ${/\S+ \((pid \d+)\)$/.exec(owner)?.[1]}`,
+          ({ state, remote, owner }) => `${state} ${remote.port} ${/\S+ \((pid \d+)\)$/.exec(owner())?.[1]}`,
         );
       expect(told()).toEqual([`listening 0 pid ${server.pid}`]);
       const client = run(`require("net").connect(${port}, "127.0.0.1", () => console.log("connected"))`);

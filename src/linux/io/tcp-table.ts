@@ -22,13 +22,9 @@ export function readForeignSockets(ports: ReadonlySet<number>): readonly Foreign
   const inodes = new Set(inodesOf("self"));
   // The other end of a connection of ours may be on this node, too.
   const answered = new Set(rows.filter(({ inode }) => inodes.has(inode)).map((row) => endsOf(row.remote, row.local)));
-  const foreign = rows.filter(({ inode, local, remote }) => !inodes.has(inode) && !answered.has(endsOf(local, remote)));
-  if (foreign.length === 0) return [];
-  const owners = ownersOf(new Set(foreign.map(({ inode }) => inode)));
-  return foreign.map(({ inode, ...socket }) => ({
-    ...socket,
-    owner: owners.get(inode) ?? "a process that cannot be seen from here",
-  }));
+  return rows
+    .filter(({ inode, local, remote }) => !inodes.has(inode) && !answered.has(endsOf(local, remote)))
+    .map(({ inode, ...socket }) => ({ ...socket, owner: () => ownerOf(inode) }));
 }
 
 const endsOf = (one: SocketEnd, other: SocketEnd): string =>
@@ -40,7 +36,8 @@ export function parseTcpTable(text: string): readonly Row[] {
     const [, local, remote, code = "", , , , , , inode] = line.trim().split(/\s+/);
     const state = STATES[code];
     const ends = [endFrom(local), endFrom(remote)];
-    if (state === undefined || inode === undefined || ends[0] === null || ends[1] === null) return [];
+    // No process has it: it waits to be accepted, or whose it was has ended.
+    if (state === undefined || inode === undefined || inode === "0" || ends[0] === null || ends[1] === null) return [];
     return [{ state, local: ends[0]!, remote: ends[1]!, inode }];
   });
 }
@@ -61,17 +58,19 @@ function withoutMapping(octets: Buffer): IpAddress {
 }
 const MAPPED = Buffer.from("00000000000000000000ffff", "hex");
 
+/** The last that was looked for: a socket keeps its inode, and nearly always its owner. */
+let found: { readonly inode: string; readonly owner: string } | null = null;
+
 /** Only processes of the same PID namespace can be seen, and only with the right to look at them. */
-function ownersOf(wanted: ReadonlySet<string>): ReadonlyMap<string, string> {
-  const owners = new Map<string, string>();
-  for (const pid of names("/proc").filter((name) => /^\d+$/.test(name))) {
-    for (const inode of inodesOf(pid)) {
-      if (!wanted.has(inode)) continue;
-      owners.set(inode, `${textOf(`/proc/${pid}/comm`).trim() || "a process"} (pid ${pid})`);
-      if (owners.size === wanted.size) return owners;
-    }
-  }
-  return owners;
+function ownerOf(inode: string): string {
+  if (found?.inode === inode) return found.owner;
+  const pid = names("/proc").find((name) => /^\d+$/.test(name) && inodesOf(name).includes(inode));
+  const owner =
+    pid === undefined
+      ? "a process that cannot be seen from here"
+      : `${textOf(`/proc/${pid}/comm`).trim() || "a process"} (pid ${pid})`;
+  found = { inode, owner };
+  return owner;
 }
 
 function inodesOf(pid: string): readonly string[] {
