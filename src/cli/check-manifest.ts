@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import { type Document, isMap, isScalar, isSeq, LineCounter, type Node, parseAllDocuments } from "yaml";
+import { syntaxProblem } from "../config/read-file.ts";
 import { FlagValues, normalizeArguments } from "./flags.ts";
 import { CommandFailed } from "./load-settings.ts";
 
@@ -15,6 +16,8 @@ export interface Container {
   readonly flags: Readonly<Record<string, string>>;
   /** What is no flag with a value that could be read. */
   readonly strayWords: readonly string[];
+  /** The flag at the end that lacks its value. */
+  readonly withoutValue: string | null;
   readonly env: Readonly<Record<string, string>>;
   /** Variables whose value is not in the manifest, with the place where it is. */
   readonly elsewhere: ReadonlyMap<string, string>;
@@ -65,7 +68,7 @@ export function readManifest(path: string, text: string): Manifest {
   const configMaps: ConfigMapText[] = [];
   for (const document of documents) {
     const [error] = document.errors;
-    if (error !== undefined) throw new CommandFailed(`${at(error.pos[0])}: not YAML: ${error.message}`);
+    if (error !== undefined) throw notYaml(at(error.pos[0]), error.code, error.message);
     const place = (where: Path): string => at(offsetOf(document, where));
     for (const { value, where } of objectsOf(valueOf(document, path))) {
       if (value["kind"] === "ConfigMap") configMaps.push(...configMapOf(value, where, place));
@@ -79,8 +82,13 @@ function valueOf(document: Document.Parsed, path: string): unknown {
   try {
     return document.toJS({ maxAliasCount: 100 });
   } catch (error) {
-    throw new CommandFailed(`${path}: not YAML: ${error instanceof Error ? error.message : String(error)}`);
+    throw notYaml(path, "", error instanceof Error ? error.message : "");
   }
+}
+
+function notYaml(place: string, code: string, message: string): CommandFailed {
+  const { what, hint } = syntaxProblem(code, message);
+  return new CommandFailed(`${place}: not YAML: ${what}${hint === "" ? "" : ` (${hint})`}`);
 }
 
 function offsetOf(document: Document.Parsed, where: Path): number {
@@ -143,7 +151,7 @@ function containersOf(value: Value, where: Path, place: (where: Path) => string)
   });
 }
 
-function readArguments(words: readonly string[]): Pick<Container, "command" | "flags" | "strayWords"> {
+function readArguments(words: readonly string[]): Pick<Container, "command" | "flags" | "strayWords" | "withoutValue"> {
   const flags = new FlagValues();
   const command = new Command().exitOverride().allowUnknownOption().allowExcessArguments();
   command.configureOutput({ writeErr: () => undefined });
@@ -153,15 +161,15 @@ function readArguments(words: readonly string[]): Pick<Container, "command" | "f
   try {
     command.parse(normalizeArguments(words), { from: "user" });
   } catch {
-    // A flag without its value: those behind it are not read.
-    return { command: words[0] ?? null, flags: flags.values, strayWords: words.slice(-1) };
+    // Only the last word can be a flag without its value: any other takes the next word for it.
+    return { command: words[0] ?? null, flags: flags.values, strayWords: [], withoutValue: words.at(-1) ?? null };
   }
   const [first, ...rest] = command.args;
   const known =
     first === undefined || first.startsWith("-") ? { name: null, rest: command.args } : { name: first, rest };
   const config = command.opts<{ config?: string }>().config;
   const stray = [...known.rest, ...(config === undefined ? [] : ["--config"])];
-  return { command: known.name, flags: flags.values, strayWords: stray };
+  return { command: known.name, flags: flags.values, strayWords: stray, withoutValue: null };
 }
 
 function readEnvironment(

@@ -112,7 +112,7 @@ function variableOf(name: string): string {
 
 /** What keeps the pod from doing as its settings say. */
 function podErrors(container: Container, loaded: Loaded | Refused): string[] {
-  const { command, strayWords } = container;
+  const { command, strayWords, withoutValue } = container;
   const errors: string[] = [];
   if (container.replacesEntrypoint)
     errors.push(`${container.place}: the image of vipcast has another program: leave \`command\` out, keep \`args\``);
@@ -123,6 +123,7 @@ function podErrors(container: Container, loaded: Loaded | Refused): string[] {
       errors.push("--config names a file that is not in the manifest: check with `vipcast config`");
     else if (!word.startsWith("--")) errors.push(`${container.place}: "${word.slice(0, 60)}" is no setting`);
   }
+  if (withoutValue !== null) errors.push(`${container.place}: ${withoutValue} has no value: manager would not start`);
   if (!container.hostNetwork) errors.push(`${container.place}: spec.hostNetwork must be true`);
   const lacking = lackingCapabilities(container, loaded).filter((it) => NEEDED.includes(it));
   if (lacking.length > 0)

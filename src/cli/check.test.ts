@@ -149,6 +149,18 @@ describe("vipcast check", () => {
     expect(renderCheck(checked(text))).not.toContain("hunter2");
   });
 
+  it.each(["*hunter2", "|hunter2"])("repeats no password that is not YAML, such as %s", (value) => {
+    const read = (): unknown => checked(withEnv(`name: bgp_peerpass\n      value: ${value}`));
+    expect(read).toThrow(/not YAML: .*in single quotes/);
+    expect(read).not.toThrow("hunter2");
+  });
+
+  it.each(["--interface", "-n"])("refuses %s without a value, as manager does", (flag) => {
+    const text = STATIC_POD.replace("[manager]", `[manager, --arp, ${flag}]`);
+    expect(errors(text)).toBe(`kube-vip.yaml:7:5: ${flag} has no value: manager would not start`);
+    expect(checked(text).ok).toBe(false);
+  });
+
   it("says what manager would refuse beside single settings", () => {
     expect(errors(STATIC_POD.replace(/.*name: address.*\n/, ""))).toMatch(/address/);
     expect(checked(STATIC_POD.replace(/.*name: address.*\n/, "")).ok).toBe(false);

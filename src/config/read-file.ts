@@ -87,7 +87,7 @@ function dropEmptySections(tree: Record<string, unknown>): void {
 }
 
 /** Without what the message quotes from the file, which may be a password that begins with a character of YAML's own. */
-function syntaxProblem(code: string, message: string): { readonly what: string; readonly hint: string } {
+export function syntaxProblem(code: string, message: string): { readonly what: string; readonly hint: string } {
   const what = QUOTED_BY_CODE.get(code) ?? message.split(/\n|: /, 1)[0]!.slice(0, 200);
   const hint = /alias|tag|escape|block scalar/i.test(what)
     ? "put text with characters of YAML's own in single quotes"
