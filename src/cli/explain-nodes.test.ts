@@ -44,6 +44,10 @@ describe("what all nodes say of a VIP", () => {
     ]);
   });
 
+  it("says by which way a node announces where no peers are told", () => {
+    expect(explainNodes([node("n1", { ...vip, path: "l2", peers: [] })])).toContain("by ARP/NDP");
+  });
+
   it("is a table for each address", () => {
     const text = explainNodes([node("n1", vip, { ...vip, address: "fd00::9" })]);
     expect(text.match(/ of default\/web/g)).toHaveLength(2);

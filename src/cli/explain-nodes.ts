@@ -1,4 +1,5 @@
 import type { VipView } from "../status/view.ts";
+import { pathText } from "./path-text.ts";
 import { table, wrap } from "./table.ts";
 
 /** What one node says, or why it says nothing. */
@@ -15,9 +16,8 @@ export function explainNodes(views: readonly NodeView[]): string {
     for (const { owner, address } of view?.vips ?? []) places.set(`${owner} ${address}`, { owner, address });
   const parts = [...places.values()].map(({ owner, address }) => explainPlace(owner, address, views));
   const silent = views.filter(({ view }) => view === null);
-  if (places.size === 0) parts.push("");
   if (silent.length > 0) parts.push(silent.map(({ node, reason }) => `${node}: ${reason}`).join("\n"));
-  return parts.filter((part) => part !== "").join("\n\n");
+  return parts.join("\n\n");
 }
 
 function explainPlace(owner: string, address: string | null, views: readonly NodeView[]): string {
@@ -33,7 +33,7 @@ function explainPlace(owner: string, address: string | null, views: readonly Nod
     }
     const untold = vip.peers.filter(({ told }) => !told);
     const told = vip.peers.filter((peer) => peer.told).map(({ peer }) => peer);
-    const to = vip.path === "bgp" ? `told ${told.join(", ") || "nobody"}` : vip.path;
+    const to = vip.path === "bgp" ? `told ${told.join(", ") || "nobody"}` : `by ${pathText(view, vip)}`;
     return [node, "yes", "", "", [to, ...untold.map(({ peer, reason }) => `not ${peer}: ${reason}`)].join("; ")];
   });
   const lines = [

@@ -1,9 +1,10 @@
 import type { Command } from "commander";
 import { fetchNodes, fetchStatus, fetchView, StatusUnavailable } from "../status/client.ts";
-import type { StatusReport, VipReport } from "../status/report.ts";
+import type { StatusReport } from "../status/report.ts";
 import type { NodeList, VipView } from "../status/view.ts";
 import { fromDaemon, socketOption } from "./daemon-report.ts";
 import { explainNodes, type NodeView } from "./explain-nodes.ts";
+import { pathText } from "./path-text.ts";
 import { wrap } from "./table.ts";
 
 type Explained = VipView["vips"][number];
@@ -107,12 +108,6 @@ export function explain(report: Pick<StatusReport, "node" | "routeTable">, vip: 
   if (decisive !== undefined) lines.push("", ...wrap(`Decided by: ${decisive.object}.`, 76).map((line) => `  ${line}`));
   if (decisive?.hint) lines.push(...wrap(`To change that: ${decisive.hint}.`, 76).map((line) => `  ${line}`));
   return lines.join("\n");
-}
-
-/** How this node makes the VIP reachable. */
-export function pathText({ routeTable }: Pick<StatusReport, "routeTable">, { path }: Pick<VipReport, "path">): string {
-  if (path === "table") return `table ${routeTable?.table}`;
-  return path === "bgp" ? "BGP" : "ARP/NDP";
 }
 
 export function unknown(report: StatusReport, wanted: string): string {

@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { stringify } from "yaml";
 import type { PeerReport, StatusReport, VipReport } from "../status/report.ts";
 import { socketOption, withReport } from "./daemon-report.ts";
-import { pathText } from "./explain.ts";
+import { pathText } from "./path-text.ts";
 import { duration, table, wrap } from "./table.ts";
 
 const FORMATS = ["table", "wide", "json", "yaml"] as const;

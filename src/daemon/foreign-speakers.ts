@@ -59,7 +59,6 @@ export class ForeignSpeakers {
     const peers = this.#peers();
     const isCalm = peers.every(({ isEstablished }) => isEstablished);
     this.#alarm.set(Instant.add(this.#clock.now(), isCalm ? LOOK_CALMLY_MILLIS : LOOK_MILLIS));
-    if (peers.length === 0) return;
     const sockets = this.#read(new Set(peers.map(({ port }) => port)));
     const occupied = new Map<string, string>();
     const troubles: string[] = [];

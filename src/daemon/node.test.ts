@@ -10,7 +10,7 @@ import type { Clock } from "../ports/clock.ts";
 import { type AddressToAdd, type InterfaceAddress, type KernelNetwork, NetlinkRefused } from "../ports/network.ts";
 import { StatusReport } from "../status/report.ts";
 import { VipView } from "../status/view.ts";
-import { serviceFact } from "../vip/facts.ts";
+import { type ServiceFact, serviceFact, type ServiceKey } from "../vip/facts.ts";
 import type { LeasePlan } from "../vip/plan.ts";
 import type { LeaseFact, Policy, ProbeFact, ServicePolicy } from "../vip/snapshot.ts";
 import { Elections } from "./elections.ts";
@@ -771,6 +771,28 @@ describe("a process that was stopped past its Lease", () => {
     lapseAfter(1);
     node.daemon.replan();
     expect(node.happened()).toEqual(["add 10.0.0.100 to 1", "remove 10.0.0.100 from 1"]);
+  });
+
+  it("announces all the same what that Lease has nothing to do with", () => {
+    const { elections, lapseAfter } = lapsing();
+    const metadata = { namespace: "default", name: "web", annotations: { "kube-vip.io/loadbalancerIPs": "10.96.7.1" } };
+    const web = {
+      ...serviceFact({ metadata, spec: { type: "LoadBalancer", externalTrafficPolicy: "Cluster" } }),
+      allowWithoutEndpoints: true,
+    };
+    const facts = new Map<ServiceKey, ServiceFact>();
+    const pooled = { ...services, poolLease: { namespace: "kube-system", name: "pools" } };
+    const node = rack({
+      policy: { ...policy, controlPlane: null, services: pooled },
+      services: { facts, synced: true, lastError: null },
+      elections,
+    });
+    node.daemon.replan();
+    expect(node.happened()).toEqual([]);
+    facts.set(web.key, web);
+    lapseAfter(1);
+    node.daemon.replan();
+    expect(node.happened()).toEqual(["announce 10.96.7.1/32"]);
   });
 
   it("notices when anyone asks whether it may still speak", () => {

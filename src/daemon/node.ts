@@ -83,6 +83,8 @@ export class NodeDaemon {
   #stopping = false;
   #keeping = false;
   #routesAreComplete = false;
+  /** What the routers were last told. */
+  #told: { readonly routes: Plan["routes"]; readonly complete: boolean } | null = null;
   readonly #lingering = new Map<IpAddress, AddressPlan>();
   #closed = false;
   /** Since when the kernel refuses an address. */
@@ -93,7 +95,7 @@ export class NodeDaemon {
   constructor(parts: NodeParts) {
     this.#parts = parts;
     this.#kernel = new KernelView(parts.network, parts.log);
-    this.#said = new PlanLog(parts.log);
+    this.#said = new PlanLog(parts.log, EMPTY_PLAN);
     const damping = parts.policy.services?.damping ?? null;
     this.#damping = damping && new EndpointDamping(damping);
     const { clock, log, network, elections } = parts;
@@ -399,8 +401,7 @@ export class NodeDaemon {
   }
 
   #converge(next: Plan): void {
-    const { speaker, announcer, elections, statuses } = this.#parts;
-    const before = this.#plan;
+    const { announcer, elections, statuses } = this.#parts;
     this.#plan = next;
     this.#parts.firewall?.widen(next.firewall);
     const addresses = new Map([...next.addresses, ...this.#lingering]);
@@ -410,10 +411,8 @@ export class NodeDaemon {
       this.#again = true;
       return;
     }
-    const wereComplete = this.#routesAreComplete;
     this.#routesAreComplete ||= next.complete;
-    if (next.routes !== before.routes || this.#routesAreComplete !== wereComplete)
-      speaker?.setRoutes(next.routes, { complete: this.#routesAreComplete });
+    this.#tellRoutes(next.routes);
     if (this.#parts.routes?.converge(next.tableRoutes, this.#routesAreComplete)) this.#again = true;
     announcer.setVips(this.#segmentVips(next));
     if (next.settled) this.#addresses.remove(addresses);
@@ -428,11 +427,19 @@ export class NodeDaemon {
     this.#alarm.set(Instant.earliest(next.replanAt, this.#tryAgainAt()));
     const { probe, services, slices, nodes } = this.#parts;
     const counts = { services: services?.facts.size, endpointSlices: slices?.facts.size, nodes: nodes.facts.size };
-    this.#said.say(before, next, {
+    this.#said.say(next, {
       keeping: this.#keeping,
       probe: probe?.fact ?? null,
       synced: this.#synced() ? counts : null,
     });
+  }
+
+  /** Routes that are the same are the same map. A plan may have been given up before they were told. */
+  #tellRoutes(routes: Plan["routes"]): void {
+    const complete = this.#routesAreComplete;
+    if (this.#told?.routes === routes && this.#told.complete === complete) return;
+    this.#told = { routes, complete };
+    this.#parts.speaker?.setRoutes(routes, { complete });
   }
 
   /** What the kernel refused is asked for again, ever more rarely while it goes on refusing: nothing else need happen. */

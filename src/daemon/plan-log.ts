@@ -16,16 +16,22 @@ interface Circumstances {
 /** Says what changes from one plan to the next. */
 export class PlanLog {
   readonly #log: Logger;
+  /** The last that was said: one that was given up is none. */
+  #before: Plan;
   #saidSynced = false;
   #probeState = "";
 
-  constructor(log: Logger) {
+  /** @param before  what the first plan is compared with */
+  constructor(log: Logger, before: Plan) {
     this.#log = log;
+    this.#before = before;
   }
 
   /** One line for each thing that an operator would want to find in the log afterwards. */
-  say(before: Plan, next: Plan, { keeping, probe, synced }: Circumstances): void {
+  say(next: Plan, { keeping, probe, synced }: Circumstances): void {
     const log = this.#log;
+    const before = this.#before;
+    this.#before = next;
     // A plan shares with the one before what has not changed.
     const { old, young } = difference(before.vips, next.vips);
     const had = new Map(old.map((vip) => [nameOf(vip), vip]));

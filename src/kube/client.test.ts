@@ -281,6 +281,8 @@ describe("a watch", () => {
 describe("the way of a daemon that serves the control-plane VIP", () => {
   /** An address of TEST-NET-1: nobody is there, so a request that goes to it has no answer. */
   const VIP = "192.0.2.1";
+  /** Another such, which is no VIP. */
+  const OTHER = "192.0.2.2";
 
   function around(host: string, more: Partial<ConnectOptions> = {}): KubeClient {
     const { port } = server.address() as AddressInfo;
@@ -324,5 +326,16 @@ describe("the way of a daemon that serves the control-plane VIP", () => {
     const alone = around("127.0.0.1", { ...first, secondServer: `https://${VIP}:${port}` });
     await expect(alone.request(QUICK)).rejects.toThrow(KubeUnreachable);
     await expect(alone.request(QUICK)).rejects.toThrow(/ECONNREFUSED/);
+  });
+
+  it("stays with the first server where that takes the connection and then breaks it, or does not answer", async () => {
+    const { port } = server.address() as AddressInfo;
+    const it = around("127.0.0.1", { secondServer: `https://${OTHER}:${port}` });
+    const first = it.server;
+    for (const act of [(response: ServerResponse) => void response.destroy(), () => undefined]) {
+      handle = (_request, response) => act(response);
+      await expect(it.request(QUICK)).rejects.toThrow(KubeUnreachable);
+      expect(it.server).toBe(first);
+    }
   });
 });

@@ -1,7 +1,6 @@
 import { type ClientRequest, type IncomingMessage } from "node:http";
 import { Agent, request as httpsRequest } from "node:https";
 import type { LookupFunction } from "node:net";
-import { TLSSocket } from "node:tls";
 import { Instant } from "../base/time.ts";
 import type { Clock } from "../ports/clock.ts";
 import { API_SERVER_NAME, localServer, lookupAround, namesVip, type OwnPath } from "./own-path.ts";
@@ -238,13 +237,14 @@ class HttpsKubeClient implements KubeClient {
       ...(this.#lookup ? { lookup: this.#lookup } : {}),
       headers: { "user-agent": "vipcast", accept: "application/json", ...headers, ...access.headers },
     });
-    // Before TLS is up nothing of the request has gone out, whoever is or is not at the other end.
+    let isUp = false;
     message.on("error", () => {
-      const { socket } = message;
-      if (socket === null || socket.connecting || !(socket instanceof TLSSocket) || socket.getProtocol() === null)
-        this.#avoid(server);
+      if (!isUp) this.#avoid(server);
     });
     message.on("socket", (socket) => {
+      // One that breaks later, or whose server hangs, was taken: that is no reason to turn to another.
+      if (message.reusedSocket) isUp = true;
+      else socket.once("secureConnect", () => (isUp = true));
       // A server that vanished without a word is noticed after 15 + 3 × 5 s, also on a watch where nothing is due.
       socket.setKeepAlive(true, 15_000, 5_000, 3);
       socket.setNoDelay(true);

@@ -118,7 +118,7 @@ export class StatusServer {
         text(this.#source.ready() ? 200 : 503, this.#source.ready() ? "ok\n" : "not ready\n");
         return;
       case "/":
-        text(200, "vipcast: /status /explain?vip=VIP /metrics /livez /readyz\n");
+        text(200, `vipcast: ${PATHS}\n`);
         return;
       default: {
         if (isLocal && path === "/nodes") {
@@ -129,7 +129,7 @@ export class StatusServer {
         // What the peers say is for whoever may use the local socket, not for the network.
         const recorded = isLocal ? RECORDING.exec(path) : null;
         if (recorded !== null) return this.#record(recorded[1]!, query, response);
-        text(404, "not found: try /status /metrics /livez /readyz\n");
+        text(404, `not found: try ${PATHS}\n`);
       }
     }
   }
@@ -146,6 +146,8 @@ export class StatusServer {
     response.writeHead(200, { "content-type": type }).end(recording);
   }
 }
+
+const PATHS = "/status /explain?vip=VIP /metrics /livez /readyz";
 
 /** A name may hold anything that a URL can encode. */
 const RECORDING = /^\/peers\/([^/]+)\/recording$/;
